@@ -1,0 +1,1 @@
+"""config: what an operator may say, validated. It knows neither `mirror` nor `proxy`."""

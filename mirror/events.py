@@ -1,0 +1,66 @@
+"""Facts that happened, as frozen values, and the type of those who watch.
+
+The product tells what it did and knows no metrics library; `proxy.metrics` is one observer, a test's list is another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamCalled:
+    """One HTTP exchange with an upstream ended, redirects included."""
+
+    upstream: str
+    kind: Literal["page", "list", "file", "range", "metadata"]
+    outcome: Literal["ok", "unmodified", "not_found", "unreachable", "rejected", "throttled", "refused"]
+    seconds: float
+    received: int
+    """Bytes of bodies as they came over the wire."""
+    reason: str = ""
+    """One sentence on a failure, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLooked:
+    """A source was asked for a project page or its project list."""
+
+    source: str
+    outcome: Literal["fresh", "revalidated", "fetched", "stale", "absent", "failed"]
+    """fresh: answered from memory or store; absent: it does not know the project."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLooked:
+    """A file, or its metadata, was asked for."""
+
+    source: str
+    outcome: Literal["hit", "miss", "joined", "relayed"]
+    """miss: started a flight; joined: found one under way; relayed: answered by a range of the upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlightEnded:
+    """A download ended."""
+
+    source: str
+    outcome: Literal["committed", "corrupt", "failed"]
+    received: int
+    """Bytes."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlightStarted:
+    """A download began."""
+
+    source: str
+
+
+Event = UpstreamCalled | PageLooked | FileLooked | FlightEnded | FlightStarted
+Observer = Callable[[Event], None]
+
+
+def nobody(_event: Event) -> None:
+    """Watch nothing: the observer of those who do not care."""

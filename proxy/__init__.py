@@ -1,0 +1,1 @@
+"""proxy: the HTTP face. Requests in, responses out; everything it says it learns from `mirror`."""

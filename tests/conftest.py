@@ -1,0 +1,13 @@
+"""What every test lives by: no network but loopback, and nothing that blocks the event loop."""
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def blockbuster(request: pytest.FixtureRequest) -> Iterator[BlockBuster | None]:
+    """Fail a test in which our own code blocks the event loop."""
+    with blockbuster_ctx(scanned_modules=["config", "mirror", "proxy", "wheelkeep"]) as guard:
+        yield guard
