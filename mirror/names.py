@@ -30,7 +30,7 @@ DISTRIBUTION_SUFFIXES = (
     ".zip",
     ".tar.bz2",
     ".tar.xz",
-    ".tar.Z",
+    ".tar.z",
     ".tar",
     ".tgz",
     ".egg",
@@ -40,7 +40,7 @@ DISTRIBUTION_SUFFIXES = (
     ".deb",
     ".dmg",
 )
-"""What the file names of distribution files end with, today's and those of the old uploads that indexes still list."""
+"""What the file names of distribution files end with in lower case, today's and those of the old uploads that indexes list."""
 
 
 def project_name(raw: str) -> ProjectName:
