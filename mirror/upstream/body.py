@@ -1,0 +1,124 @@
+"""The body of a file as it comes: in pieces worth handling, watched for silence and trickle, counted to its end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import aiohttp
+
+from mirror.errors import UpstreamError
+from mirror.upstream.calls import Call
+from mirror.upstream.failures import READ_ERRORS, Asked
+from mirror.upstream.limits import KIB, Limits
+from mirror.upstream.ranges import Extent
+
+LARGEST_PIECE_BYTES = 512 * KIB
+SMALLEST_PIECE_BYTES = 64 * KIB
+"""Smaller pieces cost more than they carry; only the last one, or one on a slow line, is smaller."""
+GATHER_SECONDS = 0.02
+"""How long a small piece waits for company."""
+
+
+class ArrivingBody:
+    """Fulfils `mirror.ports.Body`; its `chunks` are read once.
+
+    Attributes:
+        failure: why it broke, once it has.
+    """
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, asked: Asked, extent: Extent, *, limits: Limits, call: Call
+    ) -> None:
+        self.start = extent.start
+        self.total = extent.total
+        self.validator = extent.validator
+        self.failure: UpstreamError | None = None
+        self._expected = extent.length
+        self._content = response.content
+        self._asked = asked
+        self._limits = limits
+        self._call = call
+        self._head = b""
+
+    async def peek(self) -> bytes:
+        """Give the first bytes without taking them away.
+
+        Raises:
+            Unreachable: they did not come.
+        """
+        if not self._head:
+            self._head = await self._piece()
+        return self._head
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the bytes as they arrive.
+
+        Raises:
+            Unreachable: the body broke off, fell silent or trickled, or is not as long as was announced.
+        """
+        received = 0
+        patience = Patience(self._limits)
+        while True:
+            head, self._head = self._head, b""
+            began = time.monotonic()
+            piece = head or await self._piece()
+            if not piece:
+                break
+            patience.spend(time.monotonic() - began, len(piece))
+            received += len(piece)
+            if self._expected is not None and received > self._expected:
+                raise self._broken("sends more than it announced")
+            yield piece
+            if received != self._expected and patience.is_over():
+                raise self._broken("sends too slowly to go on")
+        if self._expected is not None and received < self._expected:
+            raise self._broken("broke off in the middle of its answer")
+
+    async def _piece(self) -> bytes:
+        try:
+            first = await self._content.read(LARGEST_PIECE_BYTES)
+        except READ_ERRORS as error:
+            self.failure = self._asked.broken(error)
+            raise self.failure from self.failure.__cause__
+        pieces, size = [first], len(first)
+        # What breaks meanwhile breaks again at the next read, after these bytes were handed on.
+        with suppress(*READ_ERRORS):
+            async with asyncio.timeout(GATHER_SECONDS):
+                while first and size < SMALLEST_PIECE_BYTES:
+                    piece = await self._content.read(LARGEST_PIECE_BYTES - size)
+                    if not piece:
+                        break
+                    pieces.append(piece)
+                    size += len(piece)
+        self._call.received += size
+        return b"".join(pieces)
+
+    def _broken(self, what: str) -> UpstreamError:
+        self.failure = self._asked.unreachable(what)
+        return self.failure
+
+
+class Patience:
+    """Tells when a body comes so slowly that it will not come in any useful time.
+
+    Only the time spent waiting for the upstream counts: a reader that takes its time is not the upstream's fault.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._seconds = 0.0
+        self._bytes = 0
+        self._is_over = False
+
+    def spend(self, seconds: float, size: int) -> None:
+        """Add so many seconds of waiting, for so many bytes."""
+        self._seconds += seconds
+        self._bytes += size
+        if self._seconds >= self._limits.slow_window_seconds:
+            self._is_over = self._bytes < self._seconds * self._limits.slow_bytes_per_second
+            self._seconds, self._bytes = 0.0, 0
+
+    def is_over(self) -> bool:
+        """Tell whether the last whole window was too slow."""
+        return self._is_over
