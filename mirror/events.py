@@ -58,7 +58,16 @@ class FlightStarted:
     source: str
 
 
-Event = UpstreamCalled | PageLooked | FileLooked | FlightEnded | FlightStarted
+@dataclass(frozen=True, slots=True)
+class LearningFailed:
+    """What a held file taught could not be written down; it is served all the same, and tried again when next asked for."""
+
+    source: str
+    reason: str
+    """One sentence, without secrets."""
+
+
+Event = UpstreamCalled | PageLooked | FileLooked | FlightEnded | FlightStarted | LearningFailed
 Observer = Callable[[Event], None]
 
 

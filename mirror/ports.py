@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from mirror.model import Answer, FileRef, HeldFile, Learned, Listing, ProjectList, ProjectPage
-from mirror.names import ProjectName
+from mirror.names import ProjectName, Sha256
 
 Clock = Callable[[], float]
 """Unix seconds, as `time.time` gives them; handed in so that tests own the time."""
@@ -56,6 +57,8 @@ class Source(Index, Protocol):
 
     name: str
     """Its name in the configuration."""
+    identity: str
+    """What that name stands for: another one once it is pointed elsewhere, so that no old word of it counts any more."""
 
     async def recall(self, name: ProjectName) -> Answer:
         """Give what is held of a project's page, asking nobody outside.
@@ -191,6 +194,50 @@ class Ledger(Protocol):
         ...
 
 
+class FileCache(Protocol):
+    """Verified bytes on the local disk, by their digest, and room for those that are still coming."""
+
+    def spool(self) -> Path:
+        """Name a file that does not exist yet: a download is written there, and committed from there or removed."""
+        ...
+
+    async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
+        """Give the file of this digest, or None. Where there is doubt about its bytes they are hashed first.
+
+        Args:
+            sha256: of the file.
+            size: bytes that it should have, where somebody said it; another size on disk is such a doubt.
+
+        Raises:
+            StoreError: the disk could not be read; this says nothing about whether the file is there.
+        """
+        ...
+
+    async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
+        """Keep a spooled file whose digest and size were verified, durably and at once. Held already: done.
+
+        Raises:
+            StoreError: the disk failed; the spooled file may still be there.
+        """
+        ...
+
+    async def read_metadata(self, sha256: Sha256) -> bytes | None:
+        """Give the core metadata of this digest, verified, or None.
+
+        Raises:
+            StoreError: the disk could not be read.
+        """
+        ...
+
+    async def keep_metadata(self, metadata: bytes) -> Sha256:
+        """Keep a wheel's core metadata and give its digest.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        ...
+
+
 class BlobInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a store knows of one object without opening it."""
 
@@ -286,6 +333,14 @@ class Store(Protocol):
         """
         ...
 
+    async def check(self) -> None:
+        """Write, read and remove a probe: the store works, now.
+
+        Raises:
+            StoreError: it does not, and why.
+        """
+        ...
+
 
 class Files(Protocol):
     """Where the face gets the bytes of a located file: local disk, else the upstream, once, verified."""
@@ -318,6 +373,8 @@ class Files(Protocol):
     async def part(self, ref: FileRef, start: int, stop: int) -> HeldFile | Arriving:
         """Give bytes [start, stop) of a file that may be large, without pulling the whole of it where that can be avoided.
 
+        Read the answer with `chunks(start, stop)`: offsets are those of the whole file.
+
         Raises:
             FileNotFound, Refused, Corrupt, UpstreamError: as `obtain`.
         """
@@ -336,10 +393,15 @@ class Files(Protocol):
 class Arriving(Protocol):
     """Bytes on their way, unverified until their end."""
 
-    size: int | None
-    """Of the whole file in bytes, where it is known."""
-    tag: str
-    """An entity tag of this stream alone: it never equals the verified file's, so nothing is glued to it."""
+    @property
+    def size(self) -> int | None:
+        """Of the whole file in bytes, where it is known."""
+        ...
+
+    @property
+    def tag(self) -> str:
+        """An entity tag of this stream alone: it never equals the verified file's, so nothing is glued to it."""
+        ...
 
     def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """Give bytes [start, stop) in order as they come; the last ones of the file only when its digest is right.

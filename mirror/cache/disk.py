@@ -1,0 +1,177 @@
+"""The cache as the services see it: `mirror.ports.FileCache` over the trees, with doubts resolved before anything is given."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+from typing import Self
+
+from mirror.cache import session as sessions
+from mirror.cache.session import Session
+from mirror.cache.shelf import Shelf
+from mirror.flight.once import Once
+from mirror.flight.spool import disk_failures
+from mirror.model import HeldFile
+from mirror.names import Sha256
+from mirror.ports import Clock
+
+
+class DiskCache:
+    """Verified files and metadata on the local disk. Build it with `open`."""
+
+    def __init__(self, root: Path, session: Session, shelf: Shelf, doubtful: set[Sha256]) -> None:
+        self._root = root
+        self._session = session
+        self._shelf = shelf
+        self._doubtful = doubtful
+        """Files that were perhaps damaged since they were proved."""
+        self._odd: set[Sha256] = set()
+        """Files that are right although somebody says that they have another size."""
+        self._proofs: Once[bool] = Once()
+
+    @classmethod
+    async def open(cls, root: Path, *, max_bytes: int, clock: Clock = time.time) -> Self:
+        """Open the cache in a folder, which is made when it is not there.
+
+        Args:
+            root: the folder, on a local disk.
+            max_bytes: what both trees may hold together.
+            clock: gives the times of commits and uses.
+
+        Raises:
+            StoreError: the folder cannot be used.
+        """
+        return await asyncio.to_thread(cls._open, root, max_bytes, clock)
+
+    @classmethod
+    def _open(cls, root: Path, max_bytes: int, clock: Clock) -> Self:
+        root = root.absolute()
+        with disk_failures(), sessions.alone(root):
+            shelf = Shelf(root, max_bytes, clock)
+            shelf.walk()
+            doubtful = sessions.read_doubtful(root)
+            left = sessions.abandoned(root)
+            if left:
+                doubtful |= shelf.digests("files-v1")
+                sessions.write_doubtful(root, doubtful)
+                sessions.remove(left)
+            return cls(root, Session(root), shelf, doubtful)
+
+    async def aclose(self) -> None:
+        """Close the cache: nothing is left in the spool, and what is still doubtful is written down.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        await self._proofs.aclose()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        with disk_failures(), sessions.alone(self._root):
+            sessions.write_doubtful(self._root, self._doubtful & self._shelf.digests("files-v1"))
+            self._session.close()
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all files and metadata that are held."""
+        return self._shelf.total_bytes
+
+    def spool(self) -> Path:
+        """Name a file that does not exist yet, in the file system of the cache."""
+        return self._session.path()
+
+    async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
+        """Give the file of this digest, or None; a doubtful one is hashed first, once however many ask.
+
+        Raises:
+            StoreError: the disk could not be read.
+        """
+        with disk_failures():
+            found = await asyncio.to_thread(self._shelf.find, "files-v1", sha256)
+        if found is None:
+            return None
+        held, unchanged = found
+        if not unchanged:
+            self._doubtful.add(sha256)
+        is_odd = size is not None and size != held.size and sha256 not in self._odd
+        if (sha256 in self._doubtful or is_odd) and not await self._proofs.run(
+            sha256, lambda: self._prove(held)
+        ):
+            return None
+        return held
+
+    async def _prove(self, held: HeldFile) -> bool:
+        """Hash a file again, and remove it when it is damaged."""
+        with disk_failures():
+            good = await asyncio.to_thread(_is_intact, held)
+            if good:
+                self._odd.add(held.sha256)
+            else:
+                await asyncio.to_thread(self._shelf.drop, "files-v1", held.sha256)
+        self._doubtful.discard(held.sha256)
+        return good
+
+    async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
+        """Keep a spooled file whose digest and size were verified. Held already: done.
+
+        Raises:
+            StoreError: the disk failed; the spooled file may still be there.
+        """
+        renew = sha256 in self._doubtful
+        with disk_failures():
+            held = await asyncio.to_thread(self._put, spooled, sha256, size, renew)
+        self._doubtful.discard(sha256)
+        return held
+
+    def _put(self, spooled: Path, sha256: Sha256, size: int, renew: bool) -> HeldFile:  # noqa: FBT001
+        return self._shelf.put(spooled, "files-v1", sha256, size, renew=renew)
+
+    async def read_metadata(self, sha256: Sha256) -> bytes | None:
+        """Give the core metadata of this digest, hashed each time it is read; a damaged one is removed and is a miss.
+
+        Raises:
+            StoreError: the disk could not be read.
+        """
+        with disk_failures():
+            return await asyncio.to_thread(self._read_metadata, sha256)
+
+    def _read_metadata(self, sha256: Sha256) -> bytes | None:
+        found = self._shelf.find("metadata-v1", sha256)
+        if found is None:
+            return None
+        try:
+            metadata = found[0].path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(metadata).hexdigest() != sha256:
+            self._shelf.drop("metadata-v1", sha256)
+            return None
+        return metadata
+
+    async def keep_metadata(self, metadata: bytes) -> Sha256:
+        """Keep a wheel's core metadata and give its digest.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        with disk_failures():
+            return await asyncio.to_thread(self._keep_metadata, metadata)
+
+    def _keep_metadata(self, metadata: bytes) -> Sha256:
+        sha256 = Sha256(hashlib.sha256(metadata).hexdigest())
+        spooled = self.spool()
+        try:
+            spooled.write_bytes(metadata)
+            self._shelf.put(spooled, "metadata-v1", sha256, len(metadata), renew=False)
+        finally:
+            spooled.unlink(missing_ok=True)
+        return sha256
+
+
+def _is_intact(held: HeldFile) -> bool:
+    """Compare a file's content with its name."""
+    try:
+        with held.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == held.sha256
+    except FileNotFoundError:
+        return False

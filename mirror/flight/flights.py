@@ -1,0 +1,107 @@
+"""The table of flights: one a key, owned by the service, with a short memory for files that were corrupt."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Literal, NamedTuple
+
+from cachetools import TTLCache
+
+from mirror.errors import Corrupt, Unreachable, WheelkeepError
+from mirror.events import FlightEnded, FlightStarted, Observer, nobody
+from mirror.flight.flight import Flight
+
+CORRUPT_MEMORY_SECONDS = 60
+"""So long nobody asks an upstream again for a file that came wrong: clients retry at once, the bytes do not mend that fast."""
+_MOST_CORRUPT = 10_000
+
+
+class Flights:
+    """Flights under way, by key. A flight ends here whatever happens to it, and frees its key."""
+
+    def __init__(self, *, observer: Observer = nobody, monotonic: Callable[[], float]) -> None:
+        """Begin with an empty table.
+
+        Args:
+            observer: told when a flight starts and ends.
+            monotonic: seconds on a clock that never goes back.
+        """
+        self._observer = observer
+        self._monotonic = monotonic
+        self._flights: dict[Hashable, Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._corrupt: TTLCache[Hashable, str] = TTLCache(
+            _MOST_CORRUPT, CORRUPT_MEMORY_SECONDS, timer=monotonic
+        )
+
+    def get(self, key: Hashable) -> Flight | None:
+        """Give the flight that is under way for a key."""
+        return self._flights.get(key)
+
+    def check(self, file: Hashable) -> None:
+        """Refuse a file that came wrong a short while ago.
+
+        Raises:
+            Corrupt: it did; the sentence is the one of that time.
+        """
+        sentence = self._corrupt.get(file)
+        if sentence is not None:
+            raise Corrupt(sentence)
+
+    def launch(self, key: Hashable, flight: Flight, *, source: str, file: Hashable) -> None:
+        """Start a flight of a key that has none.
+
+        Args:
+            key: what it is joined by.
+            flight: the new one.
+            source: the name of the source, for the observer.
+            file: what its corruption is remembered by.
+        """
+        self._flights[key] = flight
+        self._observer(FlightStarted(source))
+        task = asyncio.create_task(flight.run())
+        self._tasks.add(task)
+        entry = _Entry(key, flight, source, file, self._monotonic())
+        task.add_done_callback(lambda done: self._end(done, entry))
+
+    async def aclose(self, seconds: float) -> None:
+        """Wait so long for the flights under way, then cancel the rest; no temporary file stays."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        rest = list(self._tasks)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    def _end(self, task: asyncio.Task[None], entry: "_Entry") -> None:
+        """Free the key and tell everybody, however the flight has ended, also when it never began."""
+        self._tasks.discard(task)
+        del self._flights[entry.key]
+        outcome: Literal["committed", "corrupt", "failed"] = "committed"
+        failure = _failure(task, entry.source)
+        if failure is not None:
+            outcome = "corrupt" if isinstance(failure, Corrupt) else "failed"
+            entry.flight.fail(failure)
+        if isinstance(failure, Corrupt):
+            self._corrupt[entry.file] = str(failure)
+        elif failure is not None and not isinstance(failure, WheelkeepError):
+            complaint = {"message": "A download ended in a way that nobody foresaw.", "exception": failure}
+            task.get_loop().call_exception_handler(complaint)
+        seconds = self._monotonic() - entry.began
+        self._observer(FlightEnded(entry.source, outcome, entry.flight.received, seconds))
+
+
+class _Entry(NamedTuple):
+    """One flight in the table."""
+
+    key: Hashable
+    flight: Flight
+    source: str
+    file: Hashable
+    began: float
+
+
+def _failure(task: asyncio.Task[None], source: str) -> BaseException | None:
+    """Tell why a flight's task has failed, if it has."""
+    if task.cancelled():
+        return Unreachable(source, "The download was stopped because wheelkeep is shutting down: ask again.")
+    return task.exception()
