@@ -1,0 +1,238 @@
+"""A server that really listens, and really leaves."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from yarl import URL
+
+from mirror.model import File
+from proxy.middleware import TRAFFIC
+from proxy.server import LONGEST_LINE_BYTES, CannotListen, serve
+from tests.proxy.memory import House, MemoryArriving, assemble, read_all, read_reply, read_to_the_end
+
+WHEEL = "demo_pkg-1.0-py3-none-any.whl"
+DATA = b"".join(number.to_bytes(4) for number in range(500_000))
+
+
+@dataclass
+class Running:
+    """A server under way."""
+
+    house: House
+    task: asyncio.Task[None]
+    port: int
+
+    async def send(self, text: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection and say something."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(text.encode("latin-1"))
+        return reader, writer
+
+    async def get(self, path: str, **fields: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection and ask for a path."""
+        lines = [
+            f"GET {path} HTTP/1.1",
+            "Host: index.example",
+            *(f"{name}: {value}" for name, value in fields.items()),
+        ]
+        return await self.send("\r\n".join([*lines, "", ""]))
+
+
+@asynccontextmanager
+async def running(
+    disk: Path, *, drain_seconds: float = 30, keepalive_seconds: float = 75
+) -> AsyncIterator[Running]:
+    """Serve on a free port of loopback until told to leave."""
+    house = assemble(disk)
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(
+        serve(
+            house.app,
+            "127.0.0.1",
+            0,
+            drain_seconds=drain_seconds,
+            keepalive_seconds=keepalive_seconds,
+            on_ready=ready.set_result,
+        )
+    )
+    task.add_done_callback(lambda _task: ready.cancel())
+    port = URL(await ready).port
+    assert port
+    try:
+        yield Running(house, task, port)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def under_way(house: House) -> tuple[MemoryArriving, asyncio.Semaphore]:
+    """Put a file on its way, piece by piece as the test says."""
+    gate = asyncio.Semaphore(1)
+    house.index.add("demo-pkg", File(filename=WHEEL, url="", hashes={"sha256": sha256(DATA).hexdigest()}))
+    arriving = house.files.arriving[WHEEL] = MemoryArriving(DATA, len(DATA), gate=gate)
+    return arriving, gate
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that the server does on its own; bounded, so that a failure is one."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("It did not happen.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_server(tmp_path: Path, number: signal.Signals) -> None:
+    """An idle server returns when it is told to leave, and its port is free again."""
+    async with running(tmp_path) as server:
+        reader, writer = await server.get("/healthz", Connection="close")
+        assert read_reply(await read_all(reader)).status == 200
+        writer.close()
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(20):
+            await server.task
+        with socket.create_server(("127.0.0.1", server.port)):
+            pass
+
+
+async def test_what_is_under_way_ends_properly(tmp_path: Path) -> None:
+    """A stream that was under way when the signal came is whole; nobody new is let in, and readiness is off."""
+    async with running(tmp_path) as server:
+        arriving, gate = under_way(server.house)
+        reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+        head = await reader.readuntil(b"\r\n\r\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: server.house.app[TRAFFIC].draining)
+        with pytest.raises(ConnectionRefusedError):
+            await server.get("/healthz")
+        assert not server.task.done()
+        for _ in range(len(DATA) // arriving.piece + 1):
+            gate.release()
+        reply = read_reply(head + await read_all(reader))
+        writer.close()
+        assert (reply.whole, reply.body) == (True, DATA)
+        async with asyncio.timeout(20):
+            await server.task
+
+
+async def test_idle_connections_do_not_hold_a_server_up(tmp_path: Path) -> None:
+    """A connection that was kept alive, and one that never said anything, are closed at once."""
+    async with running(tmp_path) as server:
+        used, first = await server.get("/healthz")
+        await used.readuntil(b"\r\n\r\n")
+        silent, second = await server.send("")
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await server.task
+        assert (await read_to_the_end(used))[0] == b'{"status":"ok"}'
+        assert (await read_to_the_end(silent))[0] == b""
+        first.close()
+        second.close()
+
+
+@pytest.mark.parametrize("impatient", ["deadline", "second signal"])
+async def test_what_does_not_end_is_reset(tmp_path: Path, impatient: str) -> None:
+    """A stream that outlives the drain, or meets a second signal, is reset and never ended as if it were whole."""
+    async with running(tmp_path, drain_seconds=0.2 if impatient == "deadline" else 600) as server:
+        arriving, _ = under_way(server.house)
+        arriving.size = None
+        reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+        await reader.readuntil(b"\r\n\r\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        if impatient == "second signal":
+            await until(lambda: server.house.app[TRAFFIC].draining)
+            os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await server.task
+        data, reset = await read_to_the_end(reader)
+        writer.close()
+        assert reset
+        assert len(data) < len(DATA)
+        assert arriving.closed.is_set()
+        assert not server.house.app[TRAFFIC].busy
+
+
+async def test_a_client_that_leaves_cancels_its_request(tmp_path: Path) -> None:
+    """The request of a client that is gone ends at once, though nothing arrives that could be written to it."""
+    async with running(tmp_path) as server:
+        arriving, _ = under_way(server.house)
+        reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        async with asyncio.timeout(20):
+            await arriving.closed.wait()
+
+
+async def test_half_a_request_is_not_waited_for_long(tmp_path: Path) -> None:
+    """A connection whose headers do not come to an end is closed after the keep-alive time."""
+    async with running(tmp_path, keepalive_seconds=0.2) as server:
+        reader, writer = await server.send("GET /healthz HTTP/1.1\r\nHost: ind")
+        async with asyncio.timeout(20):
+            data, _ = await read_to_the_end(reader)
+        writer.close()
+        assert data == b""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BREW / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        f"GET /{'a' * LONGEST_LINE_BYTES} HTTP/1.1\r\nHost: a\r\n\r\n",
+        f"GET / HTTP/1.1\r\nHost: a\r\nX: {'a' * LONGEST_LINE_BYTES}a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n" + "X: 1\r\n" * 200 + "\r\n",
+        "\x16\x03\x01\x02\x00\x01",
+    ],
+)
+async def test_what_is_no_request_is_one_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    """A malformed, doubtful or oversized request is 400, without a traceback that anybody could fill the log with."""
+    async with running(tmp_path) as server:
+        with caplog.at_level("DEBUG", "proxy.protocol"):
+            reader, writer = await server.send(text)
+            data = await read_all(reader)
+            writer.close()
+    assert data.startswith(b"HTTP/1.0 400 ")
+    assert b"Traceback" not in data
+    assert [record.exc_info for record in caplog.records if record.name == "proxy.protocol"] in ([], [None])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    """A port in use is an error that names the port and says what to do."""
+    house = assemble(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(
+            CannotListen, match=rf"^Port {port} at 127.0.0.1 is taken .* choose another port\.$"
+        ):
+            await serve(house.app, "127.0.0.1", port, drain_seconds=1, on_ready=print)
+
+
+async def test_a_foreign_address_is_one_sentence(tmp_path: Path) -> None:
+    """An address that is not one of this machine is an error that says so."""
+    house = assemble(tmp_path)
+    with pytest.raises(CannotListen, match=r"^This machine has no address 192\.0\.2\.1"):
+        await serve(house.app, "192.0.2.1", 0, drain_seconds=1, on_ready=print)
+
+
+async def test_leaving_is_told(tmp_path: Path, lines: LogCapture) -> None:
+    """The log says which signal ended the server, and how much was under way."""
+    async with running(tmp_path) as server:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await server.task
+    [line] = [entry for entry in lines.entries if entry["event"] == "shutting down"]
+    assert (line["signal"], line["requests"]) == ("SIGTERM", 0)
