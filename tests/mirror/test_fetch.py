@@ -291,20 +291,32 @@ async def test_offline_asks_nobody(house: House, ask: str) -> None:
 
 
 async def test_a_wrong_file_is_refused_for_a_minute(house: House) -> None:
-    """A file whose bytes are wrong is `Corrupt` for all, is not kept, and its upstream is left alone for 60 seconds."""
+    """A file that came wrong twice is `Corrupt` for all, is not kept, and its upstream is left alone for 60 seconds."""
     data = content(300_000)
     file = house.upstream.add("demo", SDIST, data)
     house.upstream.contents[file.url] = data[:-1] + b"?"
-    answer = await house.files.obtain(ref(file))
-    with pytest.raises(Corrupt):
-        await read(answer)
+    for _ in range(2):
+        answer = await house.files.obtain(ref(file))
+        with pytest.raises(Corrupt):
+            await read(answer)
     house.upstream.contents[file.url] = data
     house.now = 59
     for ask in (house.files.obtain, house.files.size):
         with pytest.raises(Corrupt):
             await ask(ref(file))
-    assert house.upstream.calls == {"file": 1}
+    assert house.upstream.calls == {"file": 2}
     house.now = 61
+    assert await read(await house.files.obtain(ref(file))) == data
+
+
+async def test_what_came_wrong_once_may_be_asked_for_again(house: House) -> None:
+    """One wrong download does not keep a client's own retry from getting the right file."""
+    data = content(300_000)
+    file = house.upstream.add("demo", SDIST, data)
+    house.upstream.contents[file.url] = data[:-1] + b"?"
+    with pytest.raises(Corrupt):
+        await read(await house.files.obtain(ref(file)))
+    house.upstream.contents[file.url] = data
     assert await read(await house.files.obtain(ref(file))) == data
 
 
