@@ -26,6 +26,7 @@ class MemoryBody:
     piece: int
     gate: asyncio.Semaphore | None = None
     cut_after: int | None = None
+    delimited: bool = True
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the pieces, and break off where the test said so."""
@@ -34,6 +35,8 @@ class MemoryBody:
             if self.gate is not None:
                 await self.gate.acquire()
             if self.cut_after is not None and sent >= self.cut_after:
+                if not self.delimited:
+                    return
                 raise Unreachable("memory", "The connection broke.")
             part = self.data[at : at + self.piece]
             sent += len(part)
@@ -50,6 +53,7 @@ class MemoryUpstream:
         ranges: whether a range is honoured.
         gate: released once for each piece of a file that may flow; None lets all flow.
         cut_after: bytes after which a file's body breaks off, once.
+        delimited: whether answers tell how long they are; if not, a body that breaks off just ends.
         calls: how often each of page, list, file, range and metadata was asked.
     """
 
@@ -62,6 +66,7 @@ class MemoryUpstream:
     piece: int = 64 * 1024
     gate: asyncio.Semaphore | None = None
     cut_after: int | None = None
+    delimited: bool = True
     calls: Counter[str] = field(default_factory=Counter)
     etags: dict[str, str] = field(default_factory=dict)
 
@@ -127,7 +132,9 @@ class MemoryUpstream:
         honoured = wants_part and self.ranges and validator in {None, tag}
         first, last = (start, stop) if honoured else (0, None)
         cut_after, self.cut_after = self.cut_after, None
-        yield MemoryBody(whole[first:last], first, len(whole), tag, self.piece, self.gate, cut_after)
+        total = len(whole) if self.delimited else None
+        part = whole[first:last]
+        yield MemoryBody(part, first, total, tag, self.piece, self.gate, cut_after, self.delimited)
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Give the sidecar of a file."""

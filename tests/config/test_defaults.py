@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config.defaults import is_own
+from config.errors import ConfigurationError
 from config.loading import load
 from config.settings import Server, Settings
 from tests.config.conftest import Write
@@ -64,6 +65,14 @@ def test_userinfo_becomes_a_connection_that_shows_nothing(monkeypatch: pytest.Mo
     assert secret.read() == "hunter2"
     for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(secret)):
         assert "hunter2" not in shown
+
+
+def test_a_user_without_a_password_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token in the place of the user name is told to move into a connection, in one sentence that does not show it."""
+    monkeypatch.setenv("PIP_INDEX_URL", "https://hunter2@index.example/simple")
+    with pytest.raises(ConfigurationError, match="PIP_INDEX_URL has a user name and no password") as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_configured_connection_wins_over_userinfo(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

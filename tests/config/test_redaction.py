@@ -5,7 +5,7 @@ import string
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.redaction import HIDDEN, clean, clean_text, spellings
@@ -20,7 +20,6 @@ around = st.text(max_size=20)
 schemes = st.sampled_from(["Basic", "Bearer", "basic", "BEARER"])
 
 
-@settings(deadline=None)
 @given(before=around, userinfo=userinfos, after=st.text(TOKEN_CHARACTERS))
 def test_userinfo_of_any_url_is_hidden(before: str, userinfo: str, after: str) -> None:
     """No userinfo of a URL survives, in whatever text the URL stands."""
@@ -29,14 +28,12 @@ def test_userinfo_of_any_url_is_hidden(before: str, userinfo: str, after: str) -
     assert f"//{HIDDEN}@feeds.example.com/" in text
 
 
-@settings(deadline=None)
 @given(query=queries)
 def test_queries_of_urls_are_hidden(query: str) -> None:
     """No query of a URL survives, since signed URLs carry their signature there."""
     assert query not in clean_text(f"GET https://blobs.example.com/a.whl?{query} failed")
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(
         ["sig", "se", "sp", "token", "access_token", "X-Amz-Signature", "client_secret", "password"]
@@ -52,7 +49,6 @@ def test_sensitive_parameters_are_hidden(name: str, value: str, quotes: str) -> 
     }
 
 
-@settings(deadline=None)
 @given(scheme=schemes, token=tokens)
 def test_authorization_is_hidden_in_all_its_forms(scheme: str, token: str) -> None:
     """The value of an authorization header does not survive as a header, in a dictionary, in a tuple or alone."""
@@ -68,7 +64,6 @@ def test_authorization_is_hidden_in_all_its_forms(scheme: str, token: str) -> No
         assert token not in clean_text(form)
 
 
-@settings(deadline=None)
 @given(before=around, secret=secrets, after=around)
 @example(before="", secret="a /b c", after="")
 @example(before="", secret="a'b\"\x00\u00e4", after="")
@@ -81,7 +76,6 @@ def test_a_known_secret_is_hidden_in_every_spelling(before: str, secret: str, af
         assert f"<{spelling}>" not in clean_text(f"{before}<{spelling}>{after}", hidden)
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text() | st.binary(),
