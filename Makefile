@@ -1,7 +1,7 @@
 # Two commands matter: `make serve` and `make test`. Each makes its own .venv from the locked requirements.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := config mirror proxy wheelkeep tests
+SOURCES := config mirror proxy wheelkeep tests deploy
 
 .PHONY: help serve test check unit lock clean
 

@@ -3,6 +3,7 @@
 from urllib.parse import SplitResult
 
 from config import grammar, machine
+from config.errors import ConfigurationError
 from config.settings import Connection, Index, Settings, Upstream
 
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  (recognised, not bound)
@@ -58,6 +59,11 @@ def _with_public(settings: Settings, found: machine.DefaultIndex) -> Settings:
     connections = settings.connections
     targets = {grammar.target_key(connection.target) for connection in connections}
     if found.has_userinfo and grammar.target_key(found.target) not in targets:
+        if found.username and not found.password:
+            raise ConfigurationError(
+                f"The index URL of {found.origin} has a user name and no password: configure an [[upstreams]] named"
+                f" '{grammar.PUBLIC}' and a connection that holds its token."
+            )
         implied = Connection.implied(
             origin=found.origin, target=found.target, username=found.username, password=found.password
         )

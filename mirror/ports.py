@@ -115,6 +115,8 @@ class Body(Protocol):
     """Bytes of the whole file, where the upstream told."""
     validator: str | None
     """A strong ETag or a Last-Modified date that `If-Range` takes to continue this very file."""
+    delimited: bool
+    """Whether the answer says where it ends; without that a connection that breaks looks like the end of the file."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Give the bytes as they arrive.
@@ -268,7 +270,7 @@ class Store(Protocol):
     """Bytes and records under keys; shaped like object storage, not like a disk.
 
     A key is one or more segments of letters, digits, `.`, `_`, `-`, `+`, `!` joined by `/`, none of them `.` or `..`; any other
-    raises `Invalid`. Nothing is readable before it is whole. Only `FileNotFound` is a miss.
+    raises `Invalid`. No key may be the folder of another. Nothing is readable before it is whole. Only `FileNotFound` is a miss.
     """
 
     async def stat(self, key: str) -> BlobInfo:

@@ -96,6 +96,10 @@ class Download:
             repetition.check_done()
         if self.size is not None and self.written < self.size:
             raise self._broken("ended before its end")
+        if self.size is None and not (body.delimited or self._origin.promise.proves_bytes):
+            raise self._broken(
+                "came without a length and without a digest, so nobody can tell whether it is whole"
+            )
 
     def _admit(self, body: Body, at: int) -> None:
         """Judge an answer before its first byte is taken: it must be the file that is being downloaded."""

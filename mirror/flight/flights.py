@@ -1,4 +1,4 @@
-"""The table of flights: one a key, owned by the service, with a short memory for files that were corrupt."""
+"""The table of flights: one a key, owned by the service, with a short memory for files that keep coming wrong."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -11,8 +11,12 @@ from mirror.events import FlightEnded, FlightStarted, Observer, nobody
 from mirror.flight.flight import Flight
 
 CORRUPT_MEMORY_SECONDS = 60
-"""So long nobody asks an upstream again for a file that came wrong: clients retry at once, the bytes do not mend that fast."""
+"""So long nobody asks an upstream again for a file that came wrong twice: clients retry at once, and once is enough to
+mend what went wrong on the way."""
+FORGIVEN = 1
+"""How often a file may come wrong within that time before it is refused."""
 _MOST_CORRUPT = 10_000
+_NEVER = (0, "")
 
 
 class Flights:
@@ -29,7 +33,7 @@ class Flights:
         self._monotonic = monotonic
         self._flights: dict[Hashable, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._corrupt: TTLCache[Hashable, str] = TTLCache(
+        self._corrupt: TTLCache[Hashable, tuple[int, str]] = TTLCache(
             _MOST_CORRUPT, CORRUPT_MEMORY_SECONDS, timer=monotonic
         )
 
@@ -38,13 +42,13 @@ class Flights:
         return self._flights.get(key)
 
     def check(self, file: Hashable) -> None:
-        """Refuse a file that came wrong a short while ago.
+        """Refuse a file that came wrong again and again within a short while.
 
         Raises:
-            Corrupt: it did; the sentence is the one of that time.
+            Corrupt: it did; the sentence is the one of the last time.
         """
-        sentence = self._corrupt.get(file)
-        if sentence is not None:
+        times, sentence = self._corrupt.get(file, _NEVER)
+        if times > FORGIVEN:
             raise Corrupt(sentence)
 
     def launch(self, key: Hashable, flight: Flight, *, source: str, file: Hashable) -> None:
@@ -82,7 +86,8 @@ class Flights:
             outcome = "corrupt" if isinstance(failure, Corrupt) else "failed"
             entry.flight.fail(failure)
         if isinstance(failure, Corrupt):
-            self._corrupt[entry.file] = str(failure)
+            times, _ = self._corrupt.get(entry.file, _NEVER)
+            self._corrupt[entry.file] = (times + 1, str(failure))
         elif failure is not None and not isinstance(failure, WheelkeepError):
             complaint = {"message": "A download ended in a way that nobody foresaw.", "exception": failure}
             task.get_loop().call_exception_handler(complaint)

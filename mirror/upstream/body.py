@@ -24,6 +24,7 @@ class ArrivingBody:
     """Fulfils `mirror.ports.Body`; its `chunks` are read once.
 
     Attributes:
+        delimited: whether the answer announces its length, or is chunked.
         failure: why it broke, once it has.
     """
 
@@ -33,6 +34,7 @@ class ArrivingBody:
         self.start = extent.start
         self.total = extent.total
         self.validator = extent.validator
+        self.delimited = is_framed(response)
         self.failure: UpstreamError | None = None
         self._expected = extent.length
         self._content = response.content
@@ -122,3 +124,9 @@ class Patience:
     def is_over(self) -> bool:
         """Tell whether the last whole window was too slow."""
         return self._is_over
+
+
+def is_framed(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether the end of the body is marked, so that a body cut short was noticed (RFC 9112 section 6.3)."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return chunked or response.content_length is not None

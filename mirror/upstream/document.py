@@ -9,6 +9,7 @@ import aiohttp
 from mirror.errors import Invalid
 from mirror.simple import parse
 from mirror.upstream import coding
+from mirror.upstream.body import is_framed
 from mirror.upstream.calls import Call
 from mirror.upstream.failures import READ_ERRORS, Asked, Passing
 from mirror.upstream.limits import KIB
@@ -46,7 +47,7 @@ async def read(
     wire = await _wire(response, asked, limit, call)
     encoding = ", ".join(response.headers.getall("Content-Encoding", ()))
     media_type = response.content_type
-    proven = _is_framed(response) or not coding.is_plain(encoding)
+    proven = is_framed(response) or not coding.is_plain(encoding)
 
     def understand() -> Understood:
         body = coding.decoded(wire, encoding, limit=limit)
@@ -92,12 +93,6 @@ async def _wire(response: aiohttp.ClientResponse, asked: Asked, limit: int, call
         failure = asked.broken(error)
         raise Passing(failure) from failure.__cause__
     return b"".join(pieces)
-
-
-def _is_framed(response: aiohttp.ClientResponse) -> bool:
-    """Tell whether the end of the body is marked, so that a body cut short was noticed (RFC 9112 section 6.3)."""
-    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return chunked or response.content_length is not None
 
 
 def _proves_itself(body: bytes, media_type: str) -> bool:
