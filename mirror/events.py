@@ -60,7 +60,10 @@ class FlightStarted:
 
 @dataclass(frozen=True, slots=True)
 class LearningFailed:
-    """What a held file taught could not be written down; it is served all the same, and tried again when next asked for."""
+    """What was learned (of a file, a page, an owner) could not be written down.
+
+    It is served all the same, and written when it is next asked for and the store takes it.
+    """
 
     source: str
     reason: str

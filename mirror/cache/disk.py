@@ -9,10 +9,10 @@ from typing import Self
 from mirror.cache import session as sessions
 from mirror.cache.session import Session
 from mirror.cache.shelf import Shelf
-from mirror.flight.once import Once
 from mirror.flight.spool import disk_failures
 from mirror.model import HeldFile
 from mirror.names import Sha256
+from mirror.once import Once
 from mirror.ports import Clock
 
 

@@ -8,10 +8,10 @@ from cachetools import LRUCache
 from mirror import names, wheels
 from mirror.errors import Corrupt, StoreError
 from mirror.events import LearningFailed, Observer
-from mirror.flight import Once
 from mirror.flight.spool import disk_failures
 from mirror.model import FileRef, HeldFile, Learned
 from mirror.names import ProjectName, Sha256
+from mirror.once import Once
 from mirror.ports import FileCache, Ledger
 
 FileKey = tuple[str, ProjectName, str]

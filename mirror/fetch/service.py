@@ -15,9 +15,10 @@ from mirror.events import FileLooked, Observer, nobody
 from mirror.fetch.lessons import FileKey, Lessons, file_key
 from mirror.fetch.relay import Relay
 from mirror.fetch.sidecars import Sidecars
-from mirror.flight import Flight, Flights, Once, Origin, Promise
+from mirror.flight import Flight, Flights, Origin, Promise
 from mirror.flight.download import RESUME_PAUSES_SECONDS
 from mirror.model import FileRef, HeldFile
+from mirror.once import Once
 from mirror.ports import Arriving, FileCache, Ledger, Upstream
 
 KIB = 1024

@@ -8,9 +8,9 @@ from typing import Literal
 from mirror import names
 from mirror.errors import FileNotFound, StoreError
 from mirror.fetch.lessons import Lessons, file_key
-from mirror.flight import Once
 from mirror.model import File, FileRef, HeldFile, Learned
 from mirror.names import Sha256
+from mirror.once import Once
 from mirror.ports import FileCache, Upstream
 
 

@@ -5,26 +5,22 @@
         ├── Spool    the file on disk that grows; readers read it at their own pace, so memory does not
         └── Proof    what was promised of the bytes, and whether they keep it
 
-    Once             one task a key, any number of waiters: for everything smaller than a file
-
 What holds, whatever happens:
 - the upstream is asked once for each byte, however many read, and nobody's leaving stops the download;
 - the last `HOLD_BACK_BYTES` of a file are given only when its size and digest are right, so that nobody ever completes a
-  wrong file; a wrong one is `Corrupt` for every reader, nothing of it is kept, and that is remembered for a while;
+  wrong file; a wrong one is `Corrupt` for every reader, nothing of it is kept, and when it happens again it is refused for a while;
 - when a flight has ended, well or not, its key is free and no temporary file is left.
 """
 
 from mirror.flight.download import Origin
 from mirror.flight.flight import HOLD_BACK_BYTES, Flight, new_tag
 from mirror.flight.flights import Flights
-from mirror.flight.once import Once
 from mirror.flight.proof import Promise
 
 __all__ = [
     "HOLD_BACK_BYTES",
     "Flight",
     "Flights",
-    "Once",
     "Origin",
     "Promise",
     "new_tag",

@@ -1,7 +1,8 @@
 """Completing a page by what was learned from the bytes of its files. Pure.
 
 A feed that lists no digests, no sizes and no core metadata (Azure Artifacts does not) becomes one that does, file by
-file, as they are fetched. What the upstream says itself is never replaced.
+file, as they are fetched. What the upstream says itself is never replaced, but for the core metadata of a wheel whose
+own bytes say otherwise.
 """
 
 from collections.abc import Mapping
@@ -30,8 +31,11 @@ def _filled(file: File, facts: Learned | None) -> File:
         changes["hashes"] = {**file.hashes, "sha256": facts.sha256}
     if file.size is None:
         changes["size"] = facts.size
-    if facts.metadata_sha256 is not None and is_wheel(file.filename):
-        told = file.core_metadata if isinstance(file.core_metadata, Mapping) else {}
-        if "sha256" not in told:
-            changes["core_metadata"] = {**told, "sha256": facts.metadata_sha256}
+    if is_wheel(file.filename):
+        told = file.core_metadata
+        if not isinstance(told, Mapping) or told.get("sha256") != facts.metadata_sha256:
+            # The verified wheel is the truth: clients refuse metadata that is not what was announced.
+            read = False if facts.metadata_sha256 is None else {"sha256": facts.metadata_sha256}
+            if told != read:
+                changes["core_metadata"] = read
     return replace(file, **changes) if changes else file

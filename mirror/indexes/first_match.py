@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mirror.errors import FileNotFound, ProjectNotFound, UpstreamError
-from mirror.events import Observer, PageLooked, nobody
+from mirror.errors import FileNotFound, ProjectNotFound, StoreError, UpstreamError
+from mirror.events import LearningFailed, Observer, PageLooked, nobody
 from mirror.indexes.files import FilesByName
 from mirror.indexes.routes import Routes
 from mirror.model import Answer, FileRef, Listing, ProjectList
@@ -122,9 +122,16 @@ class FirstMatch:
                 return found
             else:
                 if denied:
-                    await self._routes.keep(name, source.identity, tuple(denied))
+                    await self._keep_route(name, source, tuple(denied))
                 return _Found(answer, source)
         raise ProjectNotFound(f"No source of the index {self.name} has a project {name}.")
+
+    async def _keep_route(self, name: ProjectName, owner: Source, denied: tuple[str, ...]) -> None:
+        """Write down who answered; a store that is full keeps nobody from the answer."""
+        try:
+            await self._routes.keep(name, owner.identity, denied)
+        except StoreError as error:
+            self._observer(LearningFailed(owner.name, str(error)))
 
     async def _keep_name(self, name: ProjectName, source: Source) -> None:
         """See that the name was never the source's, which now says no (rule 3)."""

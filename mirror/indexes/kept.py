@@ -16,9 +16,9 @@ from typing import Generic, Literal, TypeVar
 
 from cachetools import LRUCache
 
-from mirror.errors import ProjectNotFound, Throttled, Unreachable, UpstreamError
-from mirror.indexes.once import Once
+from mirror.errors import ProjectNotFound, StoreError, Throttled, Unreachable, UpstreamError
 from mirror.indexes.snapshots import Snapshot, Snapshots
+from mirror.once import Once
 from mirror.ports import Clock, Validators
 
 V = TypeVar("V")
@@ -81,6 +81,7 @@ class Kept(Generic[V]):
         capacity: the weight, as `snapshots` weighs, of what is held in memory.
         timing: how long things are believed.
         clock: Unix seconds.
+        unwritten: is told when a snapshot could not be written; it is tried again with the next answer.
     """
 
     def __init__(
@@ -92,12 +93,14 @@ class Kept(Generic[V]):
         capacity: int,
         timing: Timing,
         clock: Clock,
+        unwritten: Callable[[StoreError], None],
     ) -> None:
         self._upstream = upstream
         self._ask = ask
         self._snapshots = snapshots
         self._timing = timing
         self._clock = clock
+        self._unwritten = unwritten
         self._memory: LRUCache[str, _Held[V]] = LRUCache(
             capacity, getsizeof=lambda held: min(snapshots.weight(held.value) + 1, capacity)
         )
@@ -162,7 +165,7 @@ class Kept(Generic[V]):
         await self._loads.aclose()
 
     def _question(self, key: str, held: _Held[V] | None) -> asyncio.Task[Said[V]]:
-        return self._questions.task(key, lambda: self._put_question(key, held))
+        return self._questions.start(key, lambda: self._put_question(key, held))
 
     async def _put_question(self, key: str, held: _Held[V] | None) -> Said[V]:
         asked = self._clock()
@@ -200,12 +203,19 @@ class Kept(Generic[V]):
         self._memory[key] = held
         self._absent.pop(key, None)
         if not held.saved:
-            # After the memory: a store that fails is told once, and the upstream is not asked again for each who waits.
-            snapshot = Snapshot(value=held.value, validators=held.validators, confirmed=held.confirmed)
-            await self._snapshots.save(key, snapshot)
-            held.saved = True
-            self._unheld.pop(key, None)
+            await self._save(key, held)
         return Said(held.value, outcome)
+
+    async def _save(self, key: str, held: _Held[V]) -> None:
+        """Write a snapshot; a store that is full keeps nobody from what the upstream said."""
+        snapshot = Snapshot(value=held.value, validators=held.validators, confirmed=held.confirmed)
+        try:
+            await self._snapshots.save(key, snapshot)
+        except StoreError as error:
+            self._unwritten(error)
+            return
+        held.saved = True
+        self._unheld.pop(key, None)
 
     def _refuse_absent(self, key: str) -> None:
         if self._within(self._absent.get(key), min(self._timing.absent_seconds, LONGEST_ABSENT_SECONDS)):
@@ -215,7 +225,7 @@ class Kept(Generic[V]):
         """Look in the store, once however many look; that nothing is there is remembered like "not found"."""
         if self._within(self._unheld.get(key), LONGEST_ABSENT_SECONDS):
             return None
-        return await asyncio.shield(self._loads.task(key, lambda: self._load(key)))
+        return await asyncio.shield(self._loads.start(key, lambda: self._load(key)))
 
     async def _load(self, key: str) -> _Held[V] | None:
         looked = self._clock()

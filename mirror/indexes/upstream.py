@@ -6,8 +6,8 @@ import msgspec
 from cachetools import LRUCache
 
 from mirror import layout
-from mirror.errors import FileNotFound, NotFound, ProjectNotFound, WheelkeepError
-from mirror.events import Observer, PageLooked, nobody
+from mirror.errors import FileNotFound, NotFound, ProjectNotFound, StoreError, WheelkeepError
+from mirror.events import LearningFailed, Observer, PageLooked, nobody
 from mirror.indexes.completion import completed
 from mirror.indexes.files import FilesByName
 from mirror.indexes.kept import LONGEST_ABSENT_SECONDS, Kept, Said, Timing
@@ -86,8 +86,18 @@ class UpstreamIndex:
             lambda _: layout.snapshot_of_list(name, place),
             lambda projects: len(projects.names),
         )
-        self._pages = Kept(name, self._ask_page, pages, capacity=held_files, timing=timing, clock=clock)
-        self._lists = Kept(name, self._ask_list, lists, capacity=1, timing=timing, clock=clock)
+        self._pages = Kept(
+            name,
+            self._ask_page,
+            pages,
+            capacity=held_files,
+            timing=timing,
+            clock=clock,
+            unwritten=self._unwritten,
+        )
+        self._lists = Kept(
+            name, self._ask_list, lists, capacity=1, timing=timing, clock=clock, unwritten=self._unwritten
+        )
         self._files = FilesByName()
         self._completions: LRUCache[ProjectName, _Completion] = LRUCache(
             held_files, getsizeof=lambda completion: min(len(completion.page.files) + 1, held_files)
@@ -175,6 +185,9 @@ class UpstreamIndex:
                 page = last.page
             last = self._completions[name] = _Completion(said.value, learned, page)
         return Answer(page=last.page, source=self.name, stale_seconds=said.stale_seconds)
+
+    def _unwritten(self, error: StoreError) -> None:
+        self._observer(LearningFailed(self.name, str(error)))
 
     def _tell(self, outcome: Literal["fresh", "revalidated", "fetched", "stale", "absent", "failed"]) -> None:
         self._observer(PageLooked(self.name, outcome))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mirror.cache import DiskCache
 from mirror.errors import Corrupt, FileNotFound, Refused, StoreError, Throttled, Unreachable, WheelkeepError
 from mirror.events import Event, FlightEnded
-from mirror.flight import HOLD_BACK_BYTES, Flight, Flights, Once, Origin, Promise
+from mirror.flight import HOLD_BACK_BYTES, Flight, Flights, Origin, Promise
 from mirror.model import File, HeldFile
 from tests import wheels
 from tests.memory import MemoryBody, MemoryUpstream
@@ -567,29 +567,6 @@ async def test_many_readers_share_a_bounded_memory(ground: Field) -> None:
     assert len(pieces[-1]) <= 34 * KIB
     for reader in readers:
         await cast("AsyncGenerator[bytes, None]", reader).aclose()
-
-
-async def test_once_joins_and_survives_its_waiters() -> None:
-    """Work under one key runs once; a cancelled waiter stops nothing; an error reaches all; then it may run again."""
-    once: Once[int] = Once()
-    runs, gate = [], asyncio.Event()
-
-    async def work() -> int:
-        runs.append(1)
-        await gate.wait()
-        if len(runs) == 1:
-            raise StoreError("first")
-        return 7
-
-    waiters = [asyncio.create_task(once.run("key", work)) for _ in range(3)]
-    await until(lambda: "key" in once)
-    waiters[0].cancel()
-    gate.set()
-    results = await asyncio.gather(*waiters, return_exceptions=True)
-    assert [type(result) for result in results] == [asyncio.CancelledError, StoreError, StoreError]
-    assert await once.run("key", work) == 7
-    assert len(runs) == 2
-    assert "key" not in once
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_fills_what_was_not_said() -> None:
 
 def test_keeps_what_was_said() -> None:
     """What the upstream says itself is never replaced, and then the file and the page are the very same."""
-    file = File(filename=WHEEL, url="u", hashes={"sha256": ONE}, size=8, core_metadata={"sha256": THREE})
+    file = File(filename=WHEEL, url="u", hashes={"sha256": ONE}, size=8, core_metadata={"sha256": TWO})
     assert completed_file(file) is file
     page = ProjectPage(name=ProjectName("six"), files=(file,))
     assert completed(page, {WHEEL: FACTS}) is page
@@ -50,10 +50,15 @@ def test_another_file_of_that_name() -> None:
 
 @pytest.mark.parametrize(
     ("told", "expected"),
-    [(False, {"sha256": TWO}), (True, {"sha256": TWO}), ({"sha512": "x"}, {"sha512": "x", "sha256": TWO})],
+    [
+        (False, {"sha256": TWO}),
+        (True, {"sha256": TWO}),
+        ({"sha512": "x"}, {"sha256": TWO}),
+        ({"sha256": THREE}, {"sha256": TWO}),
+    ],
 )
 def test_core_metadata(told: bool | Mapping[str, str], expected: Mapping[str, str]) -> None:  # noqa: FBT001 - PEP 714
-    """The digest of the metadata is filled in whether or not the upstream said that there is some."""
+    """The digest of the wheel's own metadata is announced, whatever the upstream said of it."""
     assert completed_file(File(filename=WHEEL, url="u", core_metadata=told)).core_metadata == expected
 
 
@@ -61,4 +66,5 @@ def test_only_wheels_have_core_metadata() -> None:
     """No core metadata is announced for what is not a wheel, nor for a wheel whose metadata was not read."""
     assert completed_file(File(filename="six-1.tar.gz", url="u")).core_metadata is False
     facts = Learned(sha256=Sha256(ONE), size=7)
-    assert completed_file(File(filename=WHEEL, url="u"), facts).core_metadata is False
+    for told in (False, True, {"sha256": THREE}):
+        assert completed_file(File(filename=WHEEL, url="u", core_metadata=told), facts).core_metadata is False

@@ -16,7 +16,7 @@ from mirror.errors import (
     Unreachable,
     UpstreamError,
 )
-from mirror.events import PageLooked
+from mirror.events import LearningFailed, PageLooked
 from mirror.indexes import FirstMatch, Mode
 from mirror.model import File, ProjectPage
 from mirror.names import ProjectName
@@ -297,12 +297,15 @@ class TestRoutes:
             await index().project(SIX)
 
     async def test_a_full_store_is_told(self, feeds: Feeds) -> None:
-        """An answer whose route cannot be written is a failure of the store: unwritten, it could not be served later."""
+        """An answer whose route cannot be written is given and the failure told; it is written once the store takes it."""
         feeds.second.page("six-1.whl")
+        index = feeds.index()
         feeds.scene.store.full = True
-        for _ in range(2):
-            with pytest.raises(StoreError):
-                await feeds.index().project(SIX)
+        assert (await index.project(SIX)).source == "second"
+        assert LearningFailed("second", "The disk is full.") in feeds.scene.events
+        feeds.scene.store.full = False
+        await index.project(SIX)
+        assert ROUTE_KEY in feeds.scene.store.written
 
 
 class TestOffline:

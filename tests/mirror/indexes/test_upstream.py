@@ -16,6 +16,7 @@ from mirror.errors import (
     Unreachable,
     UpstreamError,
 )
+from mirror.events import LearningFailed
 from mirror.model import File, Learned, ProjectPage
 from mirror.names import ProjectName, Sha256
 from mirror.ports import FetchedPage, Validators
@@ -418,12 +419,12 @@ class TestSnapshots:
         assert (await after.recall_projects()).projects.names == ()
 
     async def test_a_full_disk_is_told_and_the_page_is_kept(self, scene: Scene, feed: Feed) -> None:
-        """A snapshot that cannot be written is an error once; the page is served, and written when that works again."""
+        """A snapshot that cannot be written is told; the page is served, and written when that works again."""
         page = feed.page("six-1.whl", etag='"1"')
         source = scene.source(feed)
         scene.store.full = True
-        with pytest.raises(StoreError):
-            await source.project(SIX)
+        assert (await source.project(SIX)).page == page
+        assert LearningFailed(source.name, "The disk is full.") in scene.events
         assert (await source.project(SIX)).page == page
         assert feed.calls["page"] == 1
         scene.store.full = False
