@@ -192,7 +192,7 @@ class TestRoutes:
     """What is served while a source before the owner fails."""
 
     async def test_a_page_once_seen_is_served(self, feeds: Feeds) -> None:
-        """A later source's page is served, marked, while the first one fails: the first had said no. Nobody else is asked."""
+        """A later source's page is served, marked, while the first one, which had said no, fails; nobody else is asked."""
         page = feeds.second.page("six-1.whl")
         index = feeds.index()
         await index.project(SIX)
