@@ -1,0 +1,29 @@
+"""Where the house opens to the outside: protocols only. Services are written against these, adapters fulfil them."""
+
+from collections.abc import Callable
+
+from mirror.ports.files import Arriving, FileCache, Files
+from mirror.ports.index import Index, Source
+from mirror.ports.store import BlobInfo, BlobReader, Ledger, Store
+from mirror.ports.upstream import Body, FetchedList, FetchedPage, Upstream, Validators
+
+__all__ = [
+    "Arriving",
+    "BlobInfo",
+    "BlobReader",
+    "Body",
+    "Clock",
+    "FetchedList",
+    "FetchedPage",
+    "FileCache",
+    "Files",
+    "Index",
+    "Ledger",
+    "Source",
+    "Store",
+    "Upstream",
+    "Validators",
+]
+
+Clock = Callable[[], float]
+"""Unix seconds, as `time.time` gives them; handed in so that tests own the time."""
