@@ -8,6 +8,7 @@ import asyncio
 import errno
 import logging
 import signal
+import socket
 from collections.abc import Callable
 
 import structlog
@@ -69,7 +70,7 @@ async def serve(
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise CannotListen(_why_not(error, host, port)) from error
         for number in _SIGNALS:
             loop.add_signal_handler(number, told.put_nowait, number)
@@ -106,16 +107,22 @@ async def _drain(
         abort(connection.transport)
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _why_not(error: OSError | UnicodeError, host: str, port: int) -> str:
+    if not isinstance(error, OSError) or isinstance(error, socket.gaierror):
+        return _no_address(host)  # a name that nobody knows, or that no name can be
     match error.errno:
         case errno.EADDRINUSE:
             return f"Port {port} at {host} is taken by another program: stop that, or choose another port."
         case errno.EACCES | errno.EPERM:
             return f"Port {port} at {host} is for privileged programs: choose one above 1023."
-        case errno.EADDRNOTAVAIL:
-            return f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
+        case errno.EADDRNOTAVAIL | None:  # none is what asyncio gives from Python 3.13 on
+            return _no_address(host)
         case _:
             return f"{host} port {port} cannot be listened on: {error.strerror or error}."
+
+
+def _no_address(host: str) -> str:
+    return f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
 
 
 class _ClientsFault(logging.Filter):

@@ -229,6 +229,15 @@ async def test_a_foreign_address_is_one_sentence(tmp_path: Path) -> None:
         await serve(house.app, "192.0.2.1", 0, drain_seconds=1, on_ready=print)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example", "::1%nowhere"])
+async def test_a_host_that_is_none_is_one_sentence(tmp_path: Path, host: str) -> None:
+    """A host that stands for no address, or cannot be one at all, is an error that names it and says what to write."""
+    house = assemble(tmp_path)
+    with pytest.raises(CannotListen) as caught:
+        await serve(house.app, host, 0, drain_seconds=1, on_ready=print)
+    assert str(caught.value) == f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
+
+
 async def test_leaving_is_told(tmp_path: Path, lines: LogCapture) -> None:
     """The log says which signal ended the server, and how much was under way."""
     async with running(tmp_path) as server:
