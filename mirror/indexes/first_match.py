@@ -8,7 +8,8 @@ The rules, each a defence against dependency confusion:
    It is so for as long as the store holds that source's page.
 4. What is held is served in the place of a source that fails, or is not to be asked, when its owner is beyond doubt: it
    is the first that holds the project, and each remote source before it either says no now, or said no when the owner
-   last answered (a route, `mirror.indexes.routes`).
+   last answered (a route, `mirror.indexes.routes`). A route is good for the held page and for the bytes whose digest it
+   tells; whatever else is asked for, is asked for in order.
 
 Modes: `online` asks. `fallback` answers with what is held by rule 4, however old, and asks for what is not. `offline`
 asks nobody outside, ever; local sources answer at once, remote ones by rule 4.
@@ -39,6 +40,8 @@ class _Found:
     source: Source
     failure: UpstreamError | None = None
     """Of an earlier source, which this answer stands in for."""
+    by_route: bool = False
+    """Whether an earlier source was not asked, and a route alone says that the project is not its own."""
 
 
 class FirstMatch:
@@ -87,11 +90,14 @@ class FirstMatch:
         """Find one file of the one source whose project it is; see the port."""
         found = await self._find(name)
         file = self._files.find(found.answer.page, filename)
+        if self.mode == "fallback" and found.by_route and (file is None or file.sha256 is None):
+            found = await self._ask(name)
+            file = self._files.find(found.answer.page, filename)
+        if found.failure is not None and (file is None or file.sha256 is None):
+            raise found.failure
         if file is not None:
             reachable = self.mode != "offline"
             return FileRef(source=found.source.name, project=name, file=file, reachable=reachable)
-        if found.failure is not None:
-            raise found.failure
         if found.source.remote and self.mode != "offline":
             return await found.source.locate(name, filename)  # It may have been uploaded since.
         raise FileNotFound(f"{name} has no file {filename} in {found.source.name}.")
@@ -160,7 +166,7 @@ class FirstMatch:
                 return None
             if source.remote:
                 self._observer(PageLooked(source.name, "stale"))
-            return _Found(answer, source, failure)
+            return _Found(answer, source, failure, by_route=bool(unasked) and not believed)
         return None
 
     async def _list(self, source: Source) -> Listing:

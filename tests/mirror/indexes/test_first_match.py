@@ -193,7 +193,8 @@ class TestRoutes:
 
     async def test_a_page_once_seen_is_served(self, feeds: Feeds) -> None:
         """A later source's page is served, marked, while the first one, which had said no, fails; nobody else is asked."""
-        page = feeds.second.page("six-1.whl")
+        feeds.second.add("six", "six-1.whl", b"six")
+        page = feeds.second.pages[SIX]
         index = feeds.index()
         await index.project(SIX)
         feeds.scene.clock.forward(100)
@@ -217,6 +218,18 @@ class TestRoutes:
         with pytest.raises(Unreachable):
             await index.locate(SIX, "six-2.whl")
         assert feeds.second.calls["page"] == 1
+
+    async def test_of_the_owner_only_known_bytes_are_fetched(self, feeds: Feeds) -> None:
+        """While the first source fails, a file of the owner's held page is in reach by its digest; one without is the failure."""
+        feeds.second.add("six", "six-1.whl", b"known")
+        feeds.second.add("six", "six-2.whl", b"unknown", listed_hash=False)
+        await feeds.index().project(SIX)
+        feeds.scene.clock.forward(100)
+        feeds.first.down()
+        index = feeds.index()
+        assert (await index.locate(SIX, "six-1.whl")).reachable
+        with pytest.raises(Unreachable, match="first"):
+            await index.locate(SIX, "six-2.whl")
 
     async def test_written_once(self, feeds: Feeds) -> None:
         """A route is written once, however many ask, and not again after a restart."""
@@ -409,6 +422,30 @@ class TestFallback:
         feeds.scene.clock.forward(1000)
         assert (await index.locate(SIX, "six-2.whl")).file.filename == "six-2.whl"
         assert feeds.calls == (2, 0)
+
+    @pytest.mark.parametrize("filename", ["six-2.whl", "six-1.whl"])
+    async def test_a_route_leads_to_no_question_out_of_order(self, feeds: Feeds, filename: str) -> None:
+        """What a page held by a route does not have, or gives no digest for, is asked for in order: who has the name now answers."""
+        feeds.second.page("six-1.whl")
+        await feeds.index("fallback").project(SIX)
+        feeds.second.page("six-1.whl", "six-2.whl")
+        own = feeds.first.page("six-1.whl", "six-2.whl")
+        feeds.scene.clock.forward(1000)
+        index = feeds.index("fallback")
+        assert (await index.project(SIX)).source == "second"
+        ref = await index.locate(SIX, filename)
+        assert (ref.source, ref.file) == ("first", own.file(filename))
+        assert feeds.second.calls["page"] == 1
+
+    async def test_a_route_does_not_go_past_a_source_that_fails(self, feeds: Feeds) -> None:
+        """A file that is not on a page held by a route is the failure while an earlier source fails; its owner is not asked."""
+        feeds.second.page("six-1.whl")
+        await feeds.index("fallback").project(SIX)
+        feeds.scene.clock.forward(1000)
+        feeds.first.down()
+        with pytest.raises(Unreachable, match="first"):
+            await feeds.index("fallback").locate(SIX, "six-2.whl")
+        assert feeds.second.calls["page"] == 1
 
     async def test_lists(self, feeds: Feeds) -> None:
         """A held list answers; one that is not held is asked for."""
