@@ -15,6 +15,7 @@ from cachetools import LRUCache
 from multidict import CIMultiDict
 
 from mirror.model import ProjectList, ProjectPage
+from mirror.once import Once
 from mirror.simple import render
 from mirror.simple.media import TEXT_HTML, V1_JSON
 from mirror.simple.negotiate import Choice
@@ -27,6 +28,8 @@ except ImportError:  # isal has no build for every platform
 MAX_AGE_SECONDS = 60
 """How long a client may show a page without asking again; pip does so for as long as it is told."""
 WORTH_COMPRESSING_BYTES: Final = 1024
+_BESIDE_BYTES: Final = 1536
+"""What an entry costs beside its body and its page: key, header fields, places in the cache. Most pages are smaller."""
 _MANY_FILES = 500
 _MANY_PROJECTS = 5_000
 
@@ -42,7 +45,7 @@ class Rendering:
     etag: str
     """Strong: made of the content type and these very bytes."""
     weight: int
-    """Bytes that it keeps in memory: its body's, and of the page behind it about as many as that has without coding."""
+    """Bytes that it keeps in memory: its own, and for the page behind it about as many as the body has without coding."""
     headers: CIMultiDict[str]
     """Every header field of a fresh 200; copy it before changing it."""
 
@@ -58,7 +61,7 @@ class Pages:
         self._held: LRUCache[Key, tuple[object, Rendering]] = LRUCache(
             max_bytes, getsizeof=lambda entry: entry[1].weight
         )
-        self._under_way: dict[tuple[Key, int], asyncio.Task[Rendering]] = {}
+        self._under_way: Once[Rendering] = Once()
 
     async def project(
         self, index: str, page: ProjectPage, *, file_base: str, choice: Choice, compressed: bool
@@ -84,14 +87,8 @@ class Pages:
             return held[1]
         if not large:
             return self._keep(key, subject, _make(key, write))
-        flight = (key, id(subject))
-        task = self._under_way.get(flight)
-        if task is None:
-            task = asyncio.create_task(self._make_aside(key, subject, write))
-            self._under_way[flight] = task
-            task.add_done_callback(lambda _done: self._under_way.pop(flight))
-        # One who goes away must not take the page from the others.
-        return await asyncio.shield(task)
+        aside = partial(self._make_aside, key, subject, write)
+        return await self._under_way.run((key, id(subject)), aside)
 
     async def _make_aside(self, key: Key, subject: object, write: Callable[[], bytes]) -> Rendering:
         return self._keep(key, subject, await asyncio.to_thread(_make, key, write))
@@ -106,11 +103,11 @@ def _make(key: Key, write: Callable[[], bytes]) -> Rendering:
     """Render one page; pure, so that it may run in a thread."""
     *_, content_type, compressed = key
     body = write()
-    weight = len(body)
+    weight = _BESIDE_BYTES + len(body)
     coded = compressed and len(body) >= WORTH_COMPRESSING_BYTES
     if coded:
         body = compress(body, compresslevel=1, mtime=0)
-        weight += len(body)
+    weight += len(body)
     etag = f'"{sha256(content_type.encode() + bytes(1) + body).hexdigest()[:32]}"'
     headers = CIMultiDict(
         {

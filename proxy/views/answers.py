@@ -13,13 +13,21 @@ FOR_EVER = "public, max-age=365000000, immutable"
 """A file's bytes never change under its name."""
 UNVERIFIED = "no-store"
 """What is not yet known to be right may not outlive the connection."""
+LONGEST_LIST = 4096
+"""Characters of a list field, ten times a browser's. Ours to choose, since anybody may send a hundred lines of one."""
 _KEPT_WHEN_UNMODIFIED = ("ETag", "Cache-Control", "Last-Modified", "Vary", "X-Wheelkeep-Stale")
 
 
 def listed(request: web.Request, field: str) -> str | None:
-    """Give a list field that may have come in several lines (RFC 9110 section 5.3); None when it is absent."""
-    values = request.headers.getall(field, None)
-    return ",".join(values) if values else None
+    """Give a list field that may have come in several lines (RFC 9110 section 5.3).
+
+    Returns:
+        None when it is absent, or too long to be worth reading.
+    """
+    values = request.headers.getall(field, ())
+    if not values or sum(map(len, values)) > LONGEST_LIST:
+        return None
+    return ",".join(values)
 
 
 def asked(request: web.Request) -> Asked:

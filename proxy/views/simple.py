@@ -138,5 +138,5 @@ def _compressed(request: web.Request) -> bool:
 def _moved(request: web.Request, place: str) -> web.Response:
     """Redirect to a relative place, for now only: pip replays a 301 for ever, and a host name would be the client's."""
     query = request.query_string and f"?{request.rel_url.raw_query_string}"
-    headers = {"Location": f"{place}{query}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{place}{query}", "Cache-Control": "no-store", "Content-Length": "0"}
     return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)

@@ -1,6 +1,7 @@
 """Renderings: made once, kept in bounds, never of another page."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 
@@ -58,7 +59,7 @@ async def test_a_large_page_is_rendered_once_however_many_ask() -> None:
     pages, page = Pages(), a_page(2000)
     renderings = await asyncio.gather(*(ask(pages, page) for _ in range(50)))
     assert all(rendering is renderings[0] for rendering in renderings)
-    assert not pages._under_way
+    assert not pages._under_way._tasks
 
 
 async def test_who_goes_away_takes_nothing_from_the_others() -> None:
@@ -86,7 +87,7 @@ async def test_a_rendering_that_fails_is_tried_again(monkeypatch: pytest.MonkeyP
 async def test_memory_is_bounded() -> None:
     """The least recently used rendering leaves when there is no room, and one that never fits is still answered."""
     small = [a_page(1, first) for first in range(3)]
-    size = len((await ask(Pages(), small[0])).body)
+    size = (await ask(Pages(), small[0])).weight
     pages = Pages(max_bytes=2 * size + size // 2)
     first, second, third = [(f"index-{number}", page) for number, page in enumerate(small)]
     held = await ask(pages, first[1], first[0])
@@ -96,7 +97,23 @@ async def test_memory_is_bounded() -> None:
     assert await ask(pages, first[1], first[0]) is held
     assert await ask(pages, second[1], second[0]) is not left
     huge = a_page(100)
+    assert (await ask(pages, huge)).weight > 3 * size
     assert (await ask(pages, huge)).body == (await ask(pages, huge)).body
+
+
+async def test_memory_is_bounded_by_what_is_really_taken() -> None:
+    """However many small projects somebody asks for, their renderings take about the memory that they may take."""
+    bound = 512 * 1024
+    pages = Pages(max_bytes=bound)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(2000):
+            await ask(pages, ProjectPage(name=ProjectName(f"demo-{number}")))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert bound / 2 < after - before < 2 * bound
 
 
 async def test_indexes_have_their_own_renderings() -> None:

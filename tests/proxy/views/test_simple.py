@@ -61,6 +61,18 @@ async def test_accept_may_come_in_several_lines(house: House) -> None:
     assert f"Content-Type: {JSON}".encode() in head
 
 
+@pytest.mark.parametrize("field", ["Accept", "Accept-Encoding", "If-None-Match"])
+async def test_an_endless_list_is_not_read(house: House, field: str) -> None:
+    """A list field over 90 full lines is as good as none, so that nobody makes the server read and remember it."""
+    house.index.add("demo-pkg", *many_files(40))
+    plain = await house.ask("/simple/demo-pkg/", {"X-Request-ID": "same"})
+    wish = {"Accept": JSON, "Accept-Encoding": "gzip", "If-None-Match": plain.headers["ETag"]}[field]
+    lines = f"\r\n{field}: ".join([wish, *("a," * 4000 for _ in range(90))])
+    reply = await house.ask("/simple/demo-pkg/", {"X-Request-ID": "same", field: lines})
+    assert (reply.status, reply.body) == (200, plain.body)
+    assert {**reply.headers, "Date": ""} == {**plain.headers, "Date": ""}
+
+
 async def test_the_format_parameter_beats_accept(house: House) -> None:
     """`?format=` decides over the Accept header, and its answer is not mixed up with the other."""
     house.index.add("demo-pkg", a_file())
@@ -99,6 +111,7 @@ async def test_an_unfinished_path_is_redirected(house: House, method: str, path:
     reply = await house.ask(path, method=method)
     assert reply.status == 307
     assert reply.headers["Location"] == location
+    assert reply.headers["Content-Length"] == "0"
     assert reply.headers["Cache-Control"] == "no-store"
     assert not house.index.asked
 
