@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from mirror.errors import Refused, Rejected
+from mirror.simple.sign_in import is_sign_in_place
 from mirror.upstream.credentials import Connection, Connections, authorization
 from mirror.upstream.failures import TRANSPORT_ERRORS, Asked, Passing
 from mirror.upstream.guard import Guard
@@ -85,7 +86,7 @@ class Exchange:
                 return Answer(response, asked)
             response.release()
             target = exact(location, asked.url)
-            if is_sign_in(target):
+            if is_sign_in_place(host_of(target), target.raw_path):
                 raise asked.rejected("a redirect to its sign-in page")
             if asked.url.scheme == "https" and target.scheme != "https":
                 raise Refused(
@@ -161,9 +162,3 @@ class Exchange:
                 ),
             )
         return self._session
-
-
-def is_sign_in(url: URL) -> bool:
-    """Tell whether a redirect leads to the sign-in pages of Azure DevOps, where a bad token is sent to."""
-    segments = url.raw_path.lower().split("/")[1:]
-    return "vssps" in host_of(url) or "vssps" in segments or any("_signin" in segment for segment in segments)

@@ -3,6 +3,7 @@
 import pytest
 
 from mirror.simple.parse import looks_like_sign_in
+from mirror.simple.sign_in import is_sign_in_place
 
 INDEX = "https://feeds.example.com/org/simple/demo/"
 
@@ -37,3 +38,23 @@ def test_sign_in_page_is_recognised(body: bytes, url: str) -> None:
 def test_other_answers_are_not(body: bytes, url: str) -> None:
     """An index, another error, an archive or a query string does not blame the credentials."""
     assert not looks_like_sign_in(body, url)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "expected"),
+    [
+        ("feeds.example.com", "/_signin", True),
+        ("feeds.example.com", "/org/_SignIn/go", True),
+        ("feeds.example.com", "/_signin.aspx", True),
+        ("app.vssps.example.com", "/oauth2", True),
+        ("feeds.example.com", "/vssps/x", True),
+        ("feeds.example.com", "/files/signin-1.0.whl", False),
+        ("feeds.example.com", "/files/acme_signin-1.0-py3-none-any.whl", False),
+        ("feeds.example.com", "/files/vssps-1.0.whl", False),
+        ("vsspsfiles.example.com", "/x.whl", False),
+        ("", "", False),
+    ],
+)
+def test_sign_in_pages_are_known_by_their_place(host: str, path: str, *, expected: bool) -> None:
+    """Host and path of Azure DevOps' sign-in pages are recognised, and packages of such names are not mistaken for them."""
+    assert is_sign_in_place(host, path) is expected

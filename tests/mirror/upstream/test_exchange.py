@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
-from yarl import URL
 
 from config.secrets import FileSecret
 from mirror.errors import FileNotFound, Refused, Rejected, Unreachable
 from mirror.names import ProjectName
-from mirror.upstream.exchange import MOST_REDIRECTS, is_sign_in
+from mirror.upstream.exchange import MOST_REDIRECTS
 from tests.mirror.upstream.conftest import TOKEN, Bench, connection, pat
 from tests.simulator import Basic, Bearer, Simulator
 
@@ -304,17 +303,12 @@ async def test_a_missing_file_is_named_without_its_query(bench: Bench) -> None:
         assert "hidden" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://feeds.example.com/_signin?realm=x", True),
-        ("https://app.vssps.example.com/oauth2", True),
-        ("https://feeds.example.com/vssps/x", True),
-        ("https://feeds.example.com/files/signin-1.0.whl", False),
-        ("https://feeds.example.com/files/vssps-1.0.whl", False),
-        ("https://blobs.example.com/x.whl?reply_to=_signin", False),
-    ],
-)
-def test_sign_in_pages_are_known_by_their_place(url: str, *, expected: bool) -> None:
-    """Host and path of Azure DevOps' sign-in pages are recognised, and packages of such names are not mistaken for them."""
-    assert is_sign_in(URL(url)) is expected
+@pytest.mark.parametrize("name", ["acme_signin-1.0-py3-none-any.whl", "vssps-1.0-py3-none-any.whl"])
+async def test_a_package_of_such_a_name_is_no_sign_in_page(bench: Bench, name: str) -> None:
+    """A redirect to a file whose name reminds of a sign-in page is followed."""
+
+    def answer(request: web.Request) -> web.StreamResponse:
+        return _found(request) if request.path.startswith("/signed/") else _redirect(f"/signed/{name}")
+
+    async with _server(answer) as home:
+        await _get(bench, f"{home.origin}/{name}", home)
