@@ -13,9 +13,10 @@ What holds:
   by one rename. There is no index beside them; the one in memory is made by walking the trees;
 - a session that nobody holds the lock of was left by a crash. It is removed, and every file is doubtful from then on: it
   is hashed before it is first served, and a damaged one is removed and is a miss. The list of doubts survives restarts;
-- several processes may share a cache: each has its own session, and each finds what the others have committed;
-- the total of both trees stays within `max_bytes`, but for the file that was just committed. A reader that has a removed
-  file open reads on.
+- several processes may share a cache: each has its own session, and each finds what the others have committed, and counts
+  it from then on;
+- what a process has counted in both trees stays within `max_bytes`, but for the file that was just committed. A reader
+  that has a removed file open reads on.
 """
 
 from mirror.cache.disk import DiskCache

@@ -25,6 +25,8 @@ class DiskCache:
         self._shelf = shelf
         self._doubtful = doubtful
         """Files that were perhaps damaged since they were proved."""
+        self._settled: set[Sha256] = set()
+        """Files of which that is not in doubt any more."""
         self._odd: set[Sha256] = set()
         """Files that are right although somebody says that they have another size."""
         self._proofs: Once[bool] = Once()
@@ -45,7 +47,8 @@ class DiskCache:
 
     @classmethod
     def _open(cls, root: Path, max_bytes: int, clock: Clock) -> Self:
-        root = root.absolute()
+        with disk_failures():
+            root = root.absolute()
         with disk_failures(), sessions.alone(root):
             shelf = Shelf(root, max_bytes, clock)
             shelf.walk()
@@ -58,7 +61,7 @@ class DiskCache:
             return cls(root, Session(root), shelf, doubtful)
 
     async def aclose(self) -> None:
-        """Close the cache: nothing is left in the spool, and what is still doubtful is written down.
+        """Close the cache: nothing is left in the spool, and what is still doubtful, here or to others, is written down.
 
         Raises:
             StoreError: the disk failed.
@@ -68,7 +71,9 @@ class DiskCache:
 
     def _close(self) -> None:
         with disk_failures(), sessions.alone(self._root):
-            sessions.write_doubtful(self._root, self._doubtful & self._shelf.digests("files-v1"))
+            doubtful = (sessions.read_doubtful(self._root) - self._settled) | self._doubtful
+            there = [digest for digest in doubtful if self._shelf.holds("files-v1", digest)]
+            sessions.write_doubtful(self._root, there)
             self._session.close()
 
     @property
@@ -108,7 +113,7 @@ class DiskCache:
                 self._odd.add(held.sha256)
             else:
                 await asyncio.to_thread(self._shelf.drop, "files-v1", held.sha256)
-        self._doubtful.discard(held.sha256)
+        self._settle(held.sha256)
         return good
 
     async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
@@ -120,8 +125,13 @@ class DiskCache:
         renew = sha256 in self._doubtful
         with disk_failures():
             held = await asyncio.to_thread(self._put, spooled, sha256, size, renew)
-        self._doubtful.discard(sha256)
+        self._settle(sha256)
         return held
+
+    def _settle(self, sha256: Sha256) -> None:
+        if sha256 in self._doubtful:
+            self._doubtful.remove(sha256)
+            self._settled.add(sha256)
 
     def _put(self, spooled: Path, sha256: Sha256, size: int, renew: bool) -> HeldFile:  # noqa: FBT001
         return self._shelf.put(spooled, "files-v1", sha256, size, renew=renew)

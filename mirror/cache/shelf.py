@@ -41,7 +41,7 @@ class Shelf:
         return self._total
 
     def walk(self) -> None:
-        """Make the index from what is there."""
+        """Make the index from what is there, and room where that is too much."""
         found = sorted(
             (status.st_atime_ns, path, status.st_size)
             for tree in TREES
@@ -50,12 +50,17 @@ class Shelf:
         with self._lock:
             self._sizes = OrderedDict((path, size) for _, path, size in found)
             self._total = sum(self._sizes.values())
+        self._make_room()
 
     def digests(self, tree: Tree) -> set[Sha256]:
         """Give the digests of all files of a tree."""
         beginning = f"{self._root / tree}{os.sep}"
         with self._lock:
             return {Sha256(os.path.basename(path)) for path in self._sizes if path.startswith(beginning)}  # noqa: PTH119
+
+    def holds(self, tree: Tree, sha256: Sha256) -> bool:
+        """Tell whether a file is there, without using it."""
+        return os.path.isfile(self._path(tree, sha256))  # noqa: PTH113
 
     def find(self, tree: Tree, sha256: Sha256) -> tuple[HeldFile, bool] | None:
         """Look for a file and note that it is used.
@@ -110,12 +115,12 @@ class Shelf:
         Path(path).unlink(missing_ok=True)
         self._forget(path)
 
-    def _make_room(self, newest: str) -> None:
-        """Remove the least recently used files until the rest fits; never the newest."""
+    def _make_room(self, newest: str | None = None) -> None:
+        """Remove the least recently used files until the rest fits; never the newest, which somebody waits for."""
         while (path := self._excess(newest)) is not None:
             Path(path).unlink(missing_ok=True)
 
-    def _excess(self, newest: str) -> str | None:
+    def _excess(self, newest: str | None) -> str | None:
         """Take the file that has to go next out of the index."""
         with self._lock:
             if self._total <= self._max_bytes:

@@ -142,6 +142,31 @@ async def test_doubts_survive_a_restart(tmp_path: Path) -> None:
     assert not (tmp_path / "doubtful").exists()
 
 
+async def test_ending_well_leaves_the_doubts_of_others(tmp_path: Path) -> None:
+    """What one process doubts is still doubted by the next one, although another that knew no doubt has ended in between."""
+    bystander = await DiskCache.open(tmp_path, max_bytes=MIB)
+    killed = await DiskCache.open(tmp_path, max_bytes=MIB)
+    held = await keep(killed, b"wheel")
+    await crash(killed)
+    held.path.write_bytes(b"whee1")
+    async with opened(tmp_path):
+        pass
+    await bystander.aclose()
+    async with opened(tmp_path) as cache:
+        assert await cache.find(held.sha256) is None
+
+
+async def test_a_doubt_that_was_resolved_is_not_written_down(tmp_path: Path) -> None:
+    """A file that was hashed since the crash, or has gone, is trusted by the next process."""
+    killed = await DiskCache.open(tmp_path, max_bytes=MIB)
+    held, gone = await keep(killed, b"wheel"), await keep(killed, b"gone")
+    await crash(killed)
+    async with opened(tmp_path) as cache:
+        assert await cache.find(held.sha256) == held
+        gone.path.unlink()
+    assert files(tmp_path) == {"lock", str(held.path.relative_to(tmp_path))}
+
+
 async def test_a_doubtful_file_is_hashed_once_however_many_ask(tmp_path: Path) -> None:
     """Many who ask at once for a damaged file after a crash are all told that it is not there."""
     cache = await DiskCache.open(tmp_path, max_bytes=MIB)
@@ -204,6 +229,18 @@ async def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
         assert await cache.find(first.sha256) is not None
         assert await cache.find(third.sha256) is not None
         assert cache.total_bytes == 30
+
+
+async def test_a_smaller_bound_holds_from_the_start(tmp_path: Path) -> None:
+    """A cache that is opened with less room than its files take removes the least recently used at once."""
+    async with opened(tmp_path, now=1000) as cache:
+        await keep(cache, b"a" * 100)
+    async with opened(tmp_path, now=2000) as cache:
+        newer = await keep(cache, b"b" * 100)
+    async with opened(tmp_path, max_bytes=150) as cache:
+        assert cache.total_bytes == 100
+        assert await cache.find(newer.sha256) == newer
+        assert await cache.find(digest(b"a" * 100)) is None
 
 
 async def test_the_order_of_use_survives_a_restart(tmp_path: Path) -> None:
