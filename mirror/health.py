@@ -4,13 +4,14 @@ import asyncio
 import math
 from dataclasses import dataclass
 
-from mirror.errors import StoreError
+from mirror import layout
+from mirror.errors import FileNotFound, StoreError
 from mirror.events import Event, UpstreamCalled
 from mirror.ports import Clock, Store
 
 STORE_CHECK_SECONDS = 10.0
 """The store is probed at most so often, however many ask."""
-STORE_PATIENCE_SECONDS = 5.0
+STORE_PATIENCE_SECONDS = 3.0
 """A store that has not answered a probe by then does not work."""
 
 _TROUBLES = {
@@ -84,7 +85,8 @@ class Readiness:
 
     Args:
         conditions: of the upstreams.
-        store: probed by writing; without it nothing can be served, so its failure makes the house not ready.
+        store: probed by writing. One that cannot be written and can be read degrades, as a full disk does: what is held
+            is still served. One that cannot even be read makes the house not ready.
         clock: Unix seconds.
     """
 
@@ -94,31 +96,43 @@ class Readiness:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._checked: float | None = None
-        self._complaint = ""
-        self._probing: asyncio.Task[None] | None = None
+        self._of_the_store = Health(ready=True)
+        self._probing: asyncio.Task[Health] | None = None
 
     async def __call__(self) -> Health:
         """Give the health as it is now; of the store, as it was at most `STORE_CHECK_SECONDS` ago."""
         async with self._lock:
             age = math.inf if self._checked is None else self._clock() - self._checked
             if not 0 <= age < STORE_CHECK_SECONDS:
-                self._complaint = await self._probe()
+                self._of_the_store = await self._probe()
                 self._checked = self._clock()
-        reasons = self._conditions.reasons()
-        if self._complaint:
-            return Health(ready=False, reasons=(self._complaint, *reasons))
-        return Health(ready=True, reasons=reasons)
+        found = self._of_the_store
+        return Health(found.ready, (*found.reasons, *self._conditions.reasons()))
 
-    async def _probe(self) -> str:
-        """Probe the store and give the complaint; a probe that hangs is left to itself, and asked again next time."""
+    async def _probe(self) -> Health:
+        """Probe the store; a probe that hangs is left to itself, and asked again next time."""
         if self._probing is None:
-            self._probing = asyncio.create_task(self._store.check())
+            self._probing = asyncio.create_task(self._examine())
         done, _ = await asyncio.wait({self._probing}, timeout=STORE_PATIENCE_SECONDS)
         if not done:
-            return f"The store did not answer within {STORE_PATIENCE_SECONDS:g} s; check its disk."
+            reason = f"The store did not answer within {STORE_PATIENCE_SECONDS:g} s; check its disk."
+            return Health(ready=False, reasons=(reason,))
         probing, self._probing = self._probing, None
+        return probing.result()
+
+    async def _examine(self) -> Health:
         try:
-            probing.result()
+            await self._store.check()
         except StoreError as error:
-            return str(error)
-        return ""
+            return Health(ready=await self._can_be_read(), reasons=(str(error),))
+        return Health(ready=True)
+
+    async def _can_be_read(self) -> bool:
+        """Tell whether the store still knows what it does not hold."""
+        try:
+            await self._store.stat(layout.probe("reading"))
+        except FileNotFound:
+            return True
+        except StoreError:
+            return False
+        return True

@@ -13,7 +13,7 @@ from proxy.metrics import Metrics
 from proxy.middleware import NOTE, Traffic
 
 HEALTH_SECONDS = 5
-"""How long readiness waits for an answer about the store and the upstreams: less than any prober waits for it."""
+"""How long readiness waits for whoever answers for the rest; the house itself is more patient with nothing it asks."""
 
 
 class OperationsViews:

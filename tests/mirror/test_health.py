@@ -8,6 +8,7 @@ import pytest
 from mirror.errors import StoreError
 from mirror.events import PageLooked, UpstreamCalled
 from mirror.health import STORE_CHECK_SECONDS, Conditions, Health, Readiness
+from mirror.ports import BlobInfo
 from mirror.stores.memory import MemoryStore
 from tests.clock import Clock
 
@@ -15,11 +16,12 @@ Outcome = Literal["ok", "unmodified", "not_found", "unreachable", "rejected", "t
 
 
 class FragileStore(MemoryStore):
-    """A store whose check can be made to fail or to hang, and which counts the checks."""
+    """A store that can be made to fail at writing, or at everything, and which counts the checks."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failure: StoreError | None = None
+        self.can_be_read = False
         self.checks = 0
 
     async def check(self) -> None:
@@ -28,6 +30,12 @@ class FragileStore(MemoryStore):
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
+
+    async def stat(self, key: str) -> BlobInfo:
+        """Fail, when told to and not to be read."""
+        if self.failure is not None and not self.can_be_read:
+            raise self.failure
+        return await super().stat(key)
 
 
 def called(upstream: str, outcome: Outcome, reason: str = "") -> UpstreamCalled:
@@ -102,6 +110,15 @@ async def test_a_store_that_fails_is_not_ready() -> None:
     store.failure = None
     clock.forward(STORE_CHECK_SECONDS)
     assert await readiness() == conditions.health()
+
+
+async def test_a_store_that_cannot_be_written_is_ready_and_says_so() -> None:
+    """A store that is full and can be read degrades: what is held is served, and no balancer may keep clients from it."""
+    clock, store = Clock(), FragileStore()
+    store.failure, store.can_be_read = StoreError("The disk is full."), True
+    assert await Readiness(Conditions(clock), store, clock)() == Health(
+        ready=True, reasons=("The disk is full.",)
+    )
 
 
 async def test_the_store_is_probed_seldom() -> None:

@@ -235,7 +235,10 @@ async def test_a_host_that_is_none_is_one_sentence(tmp_path: Path, host: str) ->
     house = assemble(tmp_path)
     with pytest.raises(CannotListen) as caught:
         await serve(house.app, host, 0, drain_seconds=1, on_ready=print)
-    assert str(caught.value) == f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
+    assert (
+        str(caught.value)
+        == f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
+    )
 
 
 async def test_leaving_is_told(tmp_path: Path, lines: LogCapture) -> None:

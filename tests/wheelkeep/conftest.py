@@ -39,10 +39,14 @@ def environ() -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, environ: dict[str, str]) -> Run:
-    """Run `python -m wheelkeep` with arguments, and more variables, to its end."""
+    """Run `python -m wheelkeep` with arguments, more variables, and a shell's command before it, to its end."""
 
-    async def run(*arguments: str, more: Mapping[str, str] | None = None) -> Ended:
+    async def run(*arguments: str, more: Mapping[str, str] | None = None, before: str = ":") -> Ended:
         process = await asyncio.create_subprocess_exec(
+            "sh",
+            "-c",
+            f'{before} && exec "$@"',
+            "sh",
             sys.executable,
             "-m",
             "wheelkeep",

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from config import loading, logs, secrets
+from config.complaints import cause, uncapitalised
 from config.errors import ConfigurationError
 from config.settings import Connection, Settings
 from mirror.errors import ProjectNotFound, Rejected, StoreError, WheelkeepError
@@ -80,7 +81,12 @@ def _examine(config: Path | None) -> list[Check]:
 
 
 def _check_aside(settings: Settings) -> list[Check]:
-    with tempfile.TemporaryDirectory(prefix="wheelkeep-doctor-") as scratch:
+    try:
+        aside = tempfile.TemporaryDirectory(prefix="wheelkeep-doctor-")
+    except OSError:
+        sentence = "None can be made, so store and upstreams were not checked: set TMPDIR to where one can."
+        return [Check("temporary directory", ok=False, sentence=sentence)]
+    with aside as scratch:
         cache = settings.cache.model_copy(update={"path": Path(scratch)})
         return asyncio.run(_check_house(settings.model_copy(update={"cache": cache})))
 
@@ -107,12 +113,8 @@ def check_cache(path: Path) -> Check:
             file.flush()
         disk = shutil.disk_usage(path)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        return Check(
-            "cache",
-            ok=False,
-            sentence=f"{path} cannot be written ({why}): make it writable, or change [cache] path.",
-        )
+        sentence = f"{path} cannot be written ({cause(error)}): make it writable, or change [cache] path."
+        return Check("cache", ok=False, sentence=sentence)
     room = f"{disk.free / _GB:.1f} GB of {disk.total / _GB:.1f} GB are free on the disk of {path}"
     if disk.free < LEAST_FREE_BYTES:
         return Check("cache", ok=False, sentence=f"Only {room}: make room, or move [cache] path.")
@@ -143,8 +145,12 @@ async def _check_upstream(settings: Settings, upstream: Upstream, connection: st
         await upstream.fetch_page(PROBE)
     except ProjectNotFound:
         pass
-    except Rejected:
-        return Check(subject, ok=False, sentence=_rejection(settings, upstream.name, url, connection))
+    except Rejected as error:
+        known = next((known for known in settings.connections if known.name == connection), None)
+        if known is not None and not (await asyncio.to_thread(check_secret, known)).ok:
+            # The feed was never asked.
+            return Check(subject, ok=False, sentence=str(error))
+        return Check(subject, ok=False, sentence=_rejection(upstream.name, url, known))
     except (ConfigurationError, WheelkeepError) as error:
         return Check(subject, ok=False, sentence=str(error))
     with_whom = (
@@ -155,17 +161,21 @@ async def _check_upstream(settings: Settings, upstream: Upstream, connection: st
     return Check(subject, ok=True, sentence=f"{url} answers; {with_whom}.")
 
 
-def _rejection(settings: Settings, feed: str, url: str, connection: str | None) -> str:
+def _rejection(feed: str, url: str, connection: Connection | None) -> str:
     """Say whose credentials a feed did not accept, and where the new ones go."""
     if connection is None:
         return (
             f"The feed '{feed}' at {url} asks for credentials and no connection matches it:"
             " add a [[connections]] whose target is the beginning of that URL."
         )
-    where = next((place(known) for known in settings.connections if known.name == connection), "its secret")
+    if connection.auth_type == "None":
+        return (
+            f"The feed '{feed}' at {url} asks for credentials and connection '{connection.name}' has none:"
+            " give it an auth_type and a secret."
+        )
     return (
-        f"The feed '{feed}' at {url} does not accept the credentials of connection '{connection}':"
-        f" put a valid one into {where}, and see that it may read this feed."
+        f"The feed '{feed}' at {url} does not accept the credentials of connection '{connection.name}':"
+        f" put a valid one into {place(connection)}, and see that it may read this feed."
     )
 
 
@@ -199,5 +209,9 @@ async def check_store(settings: Settings, store: Store) -> Check:
     try:
         await store.check()
     except WheelkeepError as error:
-        return Check("store", ok=False, sentence=str(error))
+        return Check(
+            "store",
+            ok=False,
+            sentence=f"{settings.store.url} cannot be written: {uncapitalised(str(error))}.",
+        )
     return Check("store", ok=True, sentence=f"{settings.store.url} can be written.")

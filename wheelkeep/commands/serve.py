@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from config import loading, logs, secrets
+from config.complaints import uncapitalised
 from config.defaults import WILDCARDS
 from config.settings import Settings
+from mirror.errors import StoreError
 from wheelkeep import __version__
 from wheelkeep.terminal import Failed, say
 
@@ -21,8 +24,8 @@ def run(config: Path | None, *, host: str | None, port: int | None) -> None:
 
     Raises:
         ConfigurationError: the configuration is wrong.
-        WheelkeepError: the store or the cache cannot be had.
-        Failed: the address cannot be listened on.
+        WheelkeepError: a part of the house cannot be built.
+        Failed: the store or the cache cannot be had, or the address cannot be listened on.
     """
     settings = loading.load(config, host=host, port=port)
     logs.set_up(secrets=secrets.known_values)
@@ -36,7 +39,16 @@ async def _serve(settings: Settings) -> None:
     from proxy.metrics import Metrics  # noqa: PLC0415
 
     metrics = Metrics(__version__)
-    async with wiring.open_house(settings, observer=metrics.observe, version=__version__) as house:
+    async with AsyncExitStack() as stack:
+        opening = wiring.open_house(settings, observer=metrics.observe, version=__version__)
+        try:
+            house = await stack.enter_async_context(opening)
+        except StoreError as error:
+            raise Failed(unusable(f"[cache] path {settings.cache.path}", str(error))) from error
+        # A store that is merely full does not keep wheelkeep from serving what is held.
+        health = await house.health()
+        if not health.ready:
+            raise Failed(unusable(f"[store] url {settings.store.url}", health.reasons[0]))
         application = app.build(
             indexes=house.indexes,
             files=house.files,
@@ -55,6 +67,11 @@ async def _serve(settings: Settings) -> None:
             )
         except server.CannotListen as error:
             raise Failed(str(error)) from error
+
+
+def unusable(place: str, why: str) -> str:
+    """Say that a place of the configuration cannot be used, and go on with the sentence that says why."""
+    return f"{place} cannot be used: {uncapitalised(why)}."
 
 
 def announcement(settings: Settings, served: str) -> str:

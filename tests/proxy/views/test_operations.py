@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mirror.errors import StoreError
-from mirror.health import Health
+from mirror.health import STORE_PATIENCE_SECONDS, Health
 from proxy.metrics import Metrics
 from proxy.middleware import TRAFFIC, Traffic
 from proxy.views import operations
@@ -75,6 +75,11 @@ async def test_a_probe_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) 
 
     reply = await OperationsViews(hang, Metrics(), Traffic())._readiness()
     assert reply.status == 503
+
+
+def test_the_house_gives_its_own_reason() -> None:
+    """A store that hangs is given up by the house, which says so and remembers it, before readiness gives up the house."""
+    assert STORE_PATIENCE_SECONDS < operations.HEALTH_SECONDS
 
 
 async def test_metrics_are_served(house: House) -> None:

@@ -55,18 +55,39 @@ async def test_a_feed_that_does_not_know_the_probe_is_fine() -> None:
 @pytest.mark.parametrize(
     ("secret", "place"),
     [
-        ({"secret_file": "/run/secrets/feed-pat"}, "/run/secrets/feed-pat"),
+        ({"secret_file": "feed-pat"}, "feed-pat"),
         ({"secret_env": "FEED_PAT"}, "FEED_PAT"),
     ],
 )
 async def test_rejected_credentials_name_connection_feed_and_place(
-    secret: dict[str, str], place: str
+    secret: dict[str, str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rejection names the connection, the feed, its URL and where the new secret goes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "feed-pat").write_text(PAT, encoding="utf-8")
+    monkeypatch.setenv("FEED_PAT", PAT)
     check = await ask(Rejected("feed", "no"), pat(**secret))
     assert not check.ok
-    for part in ("'feed-pat'", "'feed'", FEED, place):
+    for part in (
+        "connection 'feed-pat'",
+        "'feed'",
+        FEED,
+        f"into {'the environment variable ' * (place.isupper())}{place},",
+    ):
         assert part in check.sentence
+
+
+async def test_a_feed_that_was_not_asked_is_not_blamed(tmp_path: Path) -> None:
+    """Where the secret cannot be read the feed was never asked, so nothing is said of what it accepts."""
+    check = await ask(Rejected("feed", "It was not asked."), pat(secret_file=str(tmp_path / "none")))
+    assert (check.ok, check.sentence) == (False, "It was not asked.")
+
+
+async def test_a_connection_without_a_secret_is_told_what_it_lacks() -> None:
+    """Where the connection that matches sends nothing, the remedy is to give it a secret, not to renew one."""
+    check = await ask(Rejected("feed", "no"), pat(auth_type="None"))
+    assert not check.ok
+    assert "connection 'feed-pat' has none: give it an auth_type and a secret." in check.sentence
 
 
 async def test_a_rejection_without_a_connection_says_so() -> None:
@@ -130,8 +151,10 @@ class BrokenStore(MemoryStore):
 
 @pytest.mark.parametrize(("store", "ok"), [(MemoryStore(), True), (BrokenStore(), False)])
 async def test_the_store_is_probed(store: Store, *, ok: bool) -> None:
-    """The store's own probe decides."""
-    assert (await doctor.check_store(settings(), store)).ok is ok
+    """The store's own probe decides, and what is said of it names its URL."""
+    check = await doctor.check_store(settings(), store)
+    assert check.ok is ok
+    assert check.sentence.startswith("file:./wheelkeep-data can")
 
 
 async def test_an_error_of_the_configuration_at_run_time_is_told() -> None:
@@ -193,3 +216,11 @@ async def test_the_whole_command(feed: TestServer, run: Run, tmp_path: Path) -> 
     assert "'feed-pat'" in failed[0]["sentence"]
     for secret_value in (PAT, "wrong-pat"):
         assert secret_value not in ended.out + ended.err
+
+
+async def test_without_a_temporary_directory_the_rest_is_still_told(run: Run) -> None:
+    """Where no file can be written at all, each check that needs one fails with its remedy, without a traceback."""
+    ended = await run("doctor", before="ulimit -f 0")
+    assert (ended.status, ended.err) == (1, "")
+    failed = [line for line in ended.out.splitlines() if not line.startswith("ok ")]
+    assert [line.partition(":")[0] for line in failed] == ["FAILED  cache", "FAILED  temporary directory"]

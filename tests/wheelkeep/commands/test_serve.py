@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Index, Server, Settings
+from tests.wheelkeep.conftest import Run
 from wheelkeep.commands.serve import announcement
 
 DEFAULT = (Index(name="default", sources=("private",)),)
@@ -68,3 +69,31 @@ async def test_it_says_that_it_is_ready_and_leaves_when_told(
     out, err = await process.communicate()
     assert (process.returncode, out) == (0, b"")
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "place"),
+    [
+        ("WHEELKEEP_STORE__URL", "file:./taken", "[store] url file:./taken"),
+        ("WHEELKEEP_STORE__URL", "file:./taken/below", "[store] url file:./taken/below"),
+        ("WHEELKEEP_CACHE__PATH", "taken", "[cache] path taken"),
+        ("WHEELKEEP_CACHE__PATH", "taken/below", "[cache] path taken/below"),
+    ],
+)
+async def test_a_directory_that_is_none_is_one_sentence(
+    variable: str, value: str, place: str, run: Run, tmp_path: Path
+) -> None:
+    """A store or a cache that cannot be had is told at once, with its key and its place, and nothing is served."""
+    (tmp_path / "taken").touch()
+    ended = await run("serve", more={variable: value, "WHEELKEEP_SERVER__PORT": "0"})
+    assert (ended.status, ended.out) == (1, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith(f"wheelkeep: {place} cannot be used: the ")
+
+
+async def test_a_working_directory_that_is_gone_is_one_sentence(run: Run) -> None:
+    """Where relative paths lead nowhere any more, that is a sentence too."""
+    ended = await run("serve", more={"WHEELKEEP_SERVER__PORT": "0"}, before='rmdir "$PWD"')
+    assert (ended.status, ended.out) == (1, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("wheelkeep: [cache] path wheelkeep-data/cache cannot be used: ")
