@@ -12,7 +12,12 @@ from config import machine
 from tests.clients.installers import Environment, Installer
 from tests.clients.keeper import Keeper, free_port
 
-pytestmark = [pytest.mark.clients, pytest.mark.public_index, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.public_index,
+    pytest.mark.enable_socket,  # this alone leaves the machine
+    pytest.mark.timeout(300),
+]
 NewEnvironment = Callable[[], Environment]
 PROBE_SECONDS = 20
 
