@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from cachetools import TTLCache
 
-from mirror.errors import Corrupt, FileNotFound
+from mirror.errors import Corrupt, FileNotFound, WheelkeepError
 from mirror.events import FileLooked, Observer, nobody
 from mirror.fetch.lessons import FileKey, Lessons, file_key
 from mirror.fetch.relay import Relay
@@ -20,6 +20,8 @@ from mirror.flight.download import RESUME_PAUSES_SECONDS
 from mirror.model import FileRef, HeldFile
 from mirror.once import Once
 from mirror.ports import Arriving, FileCache, Ledger, Upstream
+
+T = TypeVar("T")
 
 KIB = 1024
 _MOST_SIZES = 10_000
@@ -99,13 +101,7 @@ class FileService:
         if held is not None:
             self._looked(ref, "hit")
             return held
-        flight = await self._join(ref)
-        await flight.opened()
-        if flight.held is not None:
-            return flight.held
-        if flight.size is not None and flight.size <= self._limits.small_file_bytes:
-            return await flight.landed()
-        return flight
+        return await self._flown(ref, self._begun)
 
     async def size(self, ref: FileRef) -> int:
         """Give the size in bytes without downloading the file: held, listed, learned, or asked for.
@@ -197,9 +193,29 @@ class FileService:
         self._flights.launch(key, flight, source=ref.source, file=_identity(ref))
         return flight
 
+    async def _flown(self, ref: FileRef, progress: Callable[[Flight], Awaitable[T]]) -> T:
+        """Wait for the progress of the flight of a file; the failure of one that another source began is not this one's."""
+        while True:
+            flight = await self._join(ref)
+            try:
+                return await progress(flight)
+            except WheelkeepError:
+                if flight.origin.upstream is self._upstreams[ref.source]:
+                    raise
+
+    async def _begun(self, flight: Flight) -> HeldFile | Flight:
+        """Wait until there is something to give of a flight: all of it, where it is small."""
+        await flight.opened()
+        if flight.held is not None:
+            return flight.held
+        if flight.size is not None and flight.size <= self._limits.small_file_bytes:
+            return await flight.landed()
+        return flight
+
     async def _whole(self, ref: FileRef) -> HeldFile:
         """Give the whole verified file, however large it is."""
-        return await self._find(ref) or await (await self._join(ref)).landed()
+        held = await self._find(ref)
+        return await self._flown(ref, Flight.landed) if held is None else held
 
     async def _find(self, ref: FileRef) -> HeldFile | None:
         """Look for a file on the local disk by the digest that it must have."""

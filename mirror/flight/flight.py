@@ -33,6 +33,7 @@ class Flight:
     """A file on its way. It fulfils `mirror.ports.Arriving`; whoever started it calls `run` once, in a task of its own.
 
     Attributes:
+        origin: where the file comes from.
         tag: an entity tag of this stream alone.
         held: the file, once it has landed.
         error: why the flight has failed, once it has.
@@ -49,6 +50,7 @@ class Flight:
             settle: what else has to be done with a file that has landed, before the flight's key is free again; those
                 who wait for the file do not wait for it.
         """
+        self.origin = origin
         self.tag = new_tag()
         self.held: HeldFile | None = None
         self.error: BaseException | None = None

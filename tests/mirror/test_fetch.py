@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from mirror.cache import DiskCache
-from mirror.errors import Corrupt, FileNotFound, Rejected, StoreError, Unreachable
+from mirror.errors import Corrupt, FileNotFound, Rejected, StoreError, Unreachable, WheelkeepError
 from mirror.events import Event, FileLooked, FlightEnded, LearningFailed
 from mirror.fetch import FileLimits, FileService
 from mirror.fetch.relay import Relay
@@ -89,6 +89,24 @@ class Meddler(MemoryUpstream):
                 yield body
             finally:
                 self.open_bodies -= 1
+
+
+@dataclass
+class Slow(Meddler):
+    """An upstream that begins to answer for files once it is released."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def open_file(
+        self, url: str, *, start: int = 0, stop: int | None = None, validator: str | None = None
+    ) -> AsyncIterator[MemoryBody]:
+        """Give a file or a part of it, when the test says so."""
+        self.reached.set()
+        await self.released.wait()
+        async with super().open_file(url, start=start, stop=stop, validator=validator) as body:
+            yield body
 
 
 @dataclass
@@ -603,6 +621,41 @@ async def test_two_sources_of_one_file_share_its_bytes(tmp_path: Path) -> None:
     assert [await read(answer) for answer in answers] == [data, data]
     await house.stop()
     assert house.upstream.calls.total() + other.calls.total() == 1
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000])
+@pytest.mark.parametrize("trouble", ["gone", "down", "lies"])
+async def test_a_shared_download_fails_for_its_own_source_alone(
+    tmp_path: Path, size: int, trouble: str
+) -> None:
+    """Who shares the download of another source does not share its failure, which may be its 404: the own source is asked."""
+    house = House(tmp_path)
+    await house.start()
+    data = content(size)
+    good, bad = house.upstream, Slow(name="bad")
+    broken = bad.add("demo", SDIST, data)
+    if trouble == "gone":
+        bad.contents.clear()
+    elif trouble == "down":
+        bad.failure = Unreachable("bad", "The upstream bad is down.")
+    else:
+        broken = msgspec.structs.replace(broken, size=size - 1)
+
+    def joined(event: Event) -> None:
+        if event == FileLooked("memory", "joined"):
+            bad.released.set()
+
+    house.files = FileService(
+        {"bad": bad, "memory": good}, house.cache, house.ledger, limits=LIMITS, observer=joined
+    )
+    failing = asyncio.create_task(house.files.obtain(ref(broken, source="bad")))
+    await bad.reached.wait()
+    answer = await house.files.obtain(ref(good.add("demo", SDIST, data)))
+    assert await read(answer) == data
+    with pytest.raises(WheelkeepError):
+        await failing
+    await house.stop()
+    assert (bad.calls["file"], good.calls["file"]) == (1, 1)
 
 
 async def test_every_flight_is_told(house: House) -> None:
