@@ -20,6 +20,7 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 
 FROM python:3.13-slim
 RUN python -m pip uninstall --yes --quiet pip && \
+    rm -r "$(python -c 'import ensurepip; print(*ensurepip.__path__)')" && \
     useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin wheelkeep && \
     install --directory --owner=10001 --group=10001 /data
 COPY --from=build /opt/wheelkeep /opt/wheelkeep
@@ -35,7 +36,8 @@ VOLUME /data
 WORKDIR /data
 USER 10001:10001
 EXPOSE 8080
+# By http.client, since urllib would ask a proxy of the environment.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['WHEELKEEP_SERVER__PORT']}/healthz\", timeout=2)"]
+    CMD ["python", "-c", "import http.client, os, sys; asked = http.client.HTTPConnection('127.0.0.1', int(os.environ['WHEELKEEP_SERVER__PORT']), timeout=2); asked.request('GET', '/healthz'); sys.exit(asked.getresponse().status != 200)"]
 ENTRYPOINT ["wheelkeep"]
 CMD ["serve"]
