@@ -7,7 +7,7 @@ _SERVICE = "vssps"
 """What Azure DevOps calls the service that signs people in, in the names of its hosts and in paths."""
 _DOOR = "_signin"
 _PAGE = re.compile(
-    rb"""type\s*=\s*["']?password\b|_signin\b|\bvssps\b|<title[^>]*>[^<]*\b(?:sign|log)[ -]?in\b""",
+    rb"""type\s*=\s*["']?password\b|_signin\b|\bvssps\b|<title[^<>]*>[^<]*\b(?:sign|log)[ -]?in\b""",
     re.IGNORECASE,
 )
 _LOOKED_AT = 64 * 1024
