@@ -112,11 +112,10 @@ def unknown_at_the_top(document: Mapping[str, object], root: Model, origin: Orig
 
 def unknown_variable(name: str, root: Model) -> str:
     """Say that a variable with our prefix means nothing, and which one may have been meant."""
-    known = [_variable_name((key,)) for key in root.model_fields] + ["WHEELKEEP_CONFIG"]
-    for key, field in root.model_fields.items():
-        model = _model(field.annotation)
-        if model is not None and get_origin(field.annotation) is None:
-            known += [_variable_name((key, inner)) for inner in model.model_fields]
+    inner = [_variable_name((table, key)) for table, key in _keys_of_tables(root)]
+    outer = [_variable_name((key,)) for key in root.model_fields] + ["WHEELKEEP_CONFIG"]
+    without_its_table = name.upper().replace("WHEELKEEP_", "__", 1)
+    known = [each for each in inner if each.endswith(without_its_table)] or outer + inner
     return f"Unknown variable {name}: {_suggestion(name.upper(), known, otherwise='unset it or correct its name')}"
 
 
@@ -150,6 +149,7 @@ def _unknown(location: Location, document: Mapping[str, object], root: Model, or
     parent, key = location[:-1], str(location[-1])
     model = _at(parent, root)
     known = list(model.model_fields) if model is not None else []
+    lost = [f"[{table}] {inner}" for table, inner in _keys_of_tables(root) if not parent and inner == key]
     variable = origin.variable(location)
     if variable == _variable_name(location):
         names = [_variable_name((*parent, name)) for name in known]
@@ -159,6 +159,8 @@ def _unknown(location: Location, document: Mapping[str, object], root: Model, or
     else:
         where = f" in {_heading(parent, document)}" if parent else ""
         where += origin.suffix("of" if parent else "in")
+    if lost:
+        return f"Unknown key '{key}'{where}: did you mean {' or '.join(lost)}?"
     return f"Unknown key '{key}'{where}: " + _suggestion(key, known, otherwise="remove it")
 
 
@@ -226,6 +228,14 @@ def _at(location: Location, root: Model) -> Model | None:
         field = model.model_fields.get(part) if model is not None else None
         model = _model(field.annotation) if field is not None else None
     return model
+
+
+def _keys_of_tables(root: Model) -> Iterator[tuple[str, str]]:
+    """Give table and key of each value that is not in a list of tables."""
+    for table, field in root.model_fields.items():
+        model = _model(field.annotation)
+        if model is not None and get_origin(field.annotation) is None:
+            yield from ((table, key) for key in model.model_fields)
 
 
 def _model(annotation: Any) -> Model | None:

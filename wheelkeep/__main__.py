@@ -5,7 +5,6 @@ A traceback is a defect of ours and is never shown for anything an operator did.
 called, so that `--help` and `--version` answer at once.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from wheelkeep import __version__
-from wheelkeep.terminal import Failed, complain
+from wheelkeep.terminal import Failed, complain, prepare, silence
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -93,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line, without the program; None takes the process's own.
     """
+    prepare()
     given = sys.argv[1:] if arguments is None else list(arguments)
     if not given:
         app.help_print([])
@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough. Nothing may be flushed into it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has had enough.
+        silence()
         return FAILED
     except Exception as error:
         if not _is_ours(error):

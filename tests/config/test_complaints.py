@@ -19,6 +19,10 @@ WRONG_FILES = {
     ),
     "unknown table": ("[servr]\nport = 1\n", "Unknown key 'servr' in wheelkeep.toml: did you mean 'server'?"),
     "unknown and far": ("[server]\nzzz = 1\n", "Unknown key 'zzz' in [server] of wheelkeep.toml: remove it."),
+    "key before its table": (
+        "port = 1\n",
+        "Unknown key 'port' in wheelkeep.toml: did you mean [server] port?",
+    ),
     "key of pydantic's": ("_env_file = 'x'\n", "Unknown key '_env_file' in wheelkeep.toml: remove it."),
     "mirrors are not there yet": (
         "[[mirrors]]\nname = 'curated'\n",
@@ -199,6 +203,10 @@ WRONG_VARIABLES = {
     "one underscore": (
         {"WHEELKEEP_SERVER_PORT": "1"},
         "Unknown variable WHEELKEEP_SERVER_PORT: did you mean 'WHEELKEEP_SERVER__PORT'?",
+    ),
+    "no table": (
+        {"WHEELKEEP_PORT": "1"},
+        "Unknown variable WHEELKEEP_PORT: did you mean 'WHEELKEEP_SERVER__PORT'?",
     ),
     "unknown table": (
         {"WHEELKEEP_SERVR__PORT": "1"},

@@ -11,6 +11,9 @@ import pytest
 from tests.wheelkeep.conftest import Run
 from wheelkeep import __version__
 
+NOBODY = "http://127.0.0.1:9/simple/"
+"""An index that is down."""
+
 
 async def test_version(run: Run) -> None:
     """--version prints the version alone and ends well."""
@@ -119,6 +122,27 @@ async def test_a_reader_that_goes_away_is_no_traceback(environ: dict[str, str], 
     )
     _, err = await process.communicate()
     assert err == b""
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+async def test_output_that_cannot_be_written_is_one_sentence(command: str, run: Run) -> None:
+    """A result that meets a full disk is a failure that says so, without a traceback."""
+    ended = await run(
+        command, more={"WHEELKEEP_SERVER__PORT": "0", "PIP_INDEX_URL": NOBODY}, before="exec >/dev/full"
+    )
+    assert ended.status == 1
+    assert ended.err == (
+        "wheelkeep: The result cannot be written (no space left on device): see where standard output goes.\n"
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+async def test_closed_output_changes_nothing(closed: str, run: Run, tmp_path: Path) -> None:
+    """Started with stdout or stderr closed, as some supervisors do, a command ends with the status that it has anyway."""
+    (tmp_path / "w.toml").write_text("[servr]\n", encoding="utf-8")
+    ended = await run("doctor", "--config", "w.toml", before=f"exec {closed}")
+    assert (ended.status, ended.err) == (1, "")
+    assert (await run("srve", before=f"exec {closed}")).status == 2
 
 
 async def test_help_and_version_load_nothing_heavy(environ: dict[str, str]) -> None:
