@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from mirror.errors import Corrupt, FileNotFound, WheelkeepError
 from mirror.events import FileLooked, Observer, nobody
-from mirror.fetch.lessons import FileKey, Lessons, file_key
+from mirror.fetch.lessons import Lessons, file_key
 from mirror.fetch.relay import Relay
 from mirror.fetch.sidecars import Sidecars
 from mirror.flight import Flight, Flights, Origin, Promise
@@ -74,7 +74,7 @@ class FileService:
         self._sidecars = Sidecars(
             cache, self._lessons, find=self._find, whole=self._whole, upstream=self._upstream
         )
-        self._sizes: TTLCache[FileKey, int] = TTLCache(_MOST_SIZES, _SIZE_MEMORY_SECONDS, timer=monotonic)
+        self._sizes: TTLCache[Hashable, int] = TTLCache(_MOST_SIZES, _SIZE_MEMORY_SECONDS, timer=monotonic)
         self._probes: Once[int] = Once()
         self._unread: set[Relay] = set()
 
@@ -118,7 +118,7 @@ class FileService:
         facts = await self._lessons.facts(ref)
         if facts is not None:
             return facts.size
-        key = file_key(ref)
+        key = _identity(ref)
         flight = self._flights.get(await self._key(ref))
         known = self._sizes.get(key) if flight is None or flight.size is None else flight.size
         if known is not None:
@@ -234,7 +234,7 @@ class FileService:
                 total = body.total
         if total is None:
             total = (await self._whole(ref)).size
-        self._sizes[file_key(ref)] = total
+        self._sizes[_identity(ref)] = total
         return total
 
     def _upstream(self, ref: FileRef) -> Upstream:
@@ -259,5 +259,5 @@ class FileService:
 
 
 def _identity(ref: FileRef) -> Hashable:
-    """Name a file and the bytes that are expected of it: what its corruption is remembered by."""
+    """Name a file and the bytes that are expected of it: what its size and its corruption are remembered by."""
     return *file_key(ref), ref.file.sha256

@@ -623,6 +623,19 @@ async def test_two_sources_of_one_file_share_its_bytes(tmp_path: Path) -> None:
     assert house.upstream.calls.total() + other.calls.total() == 1
 
 
+async def test_the_size_of_other_bytes_is_not_remembered(house: House) -> None:
+    """When the index lists another digest for a name, neither the size nor a part is judged by the bytes before."""
+    before, after = content(600_000), content(700_000, seed=1)
+    old = house.upstream.add("demo", SDIST, before, listed_size=False)
+    assert await house.files.size(ref(old)) == 600_000
+    new = house.upstream.add("demo", SDIST, after, listed_size=False)
+    assert await house.files.size(ref(new)) == 700_000
+    assert (
+        await read(await house.files.part(ref(new), 650_000, 650_010), 650_000, 650_010)
+        == after[650_000:650_010]
+    )
+
+
 @pytest.mark.parametrize("size", [1_000, 300_000])
 @pytest.mark.parametrize("trouble", ["gone", "down", "lies"])
 async def test_a_shared_download_fails_for_its_own_source_alone(
