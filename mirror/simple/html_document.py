@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mirror.errors import Invalid
+from mirror.simple import html_bounds
 from mirror.simple.links import Links
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -27,10 +28,11 @@ class HtmlDocument:
     """A whole HTML document (PEP 503), read as UTF-8.
 
     Raises:
-        Invalid: it is cut off.
+        Invalid: it is cut off, or would cost its parser more than a document of its size should.
     """
 
     def __init__(self, body: bytes) -> None:
+        html_bounds.check(body)
         self._parser = LexborHTMLParser(body.removeprefix(_BYTE_ORDER_MARK) + f"<!--{_END}-->".encode())
         self._check_end(is_opened=_OPENING_TAG.search(body) is not None)
 

@@ -18,7 +18,7 @@ Understood = TypeVar("Understood")
 Reader = Callable[[bytes, str, str], Understood]
 """Makes sense of (body, media type, URL), or raises `Invalid`."""
 
-INLINE_BYTES = 256 * KIB
+INLINE_BYTES = 64 * KIB
 """What is larger is decoded and parsed in a thread; so is what is coded, for its size is not known before."""
 
 _HTML_END = b"</html>"
