@@ -157,6 +157,8 @@ def test_a_second_owner_of_a_name_is_told(name: str, installed: Path, tmp_path: 
     """Another distribution with one of our import names fails the build with a sentence that names both."""
     other = tmp_path / "other-1.0.dist-info"
     other.mkdir()
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()  # newer interpreters count only what is there
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n", encoding="utf-8")
     (other / "RECORD").write_text(f"{name}/__init__.py,,\n", encoding="utf-8")
     checked = check_import_names(installed, tmp_path)
