@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -10,7 +12,7 @@ from yarl import URL
 
 from mirror.errors import Refused
 from mirror.upstream.guard import Guard
-from mirror.upstream.resolver import GuardedResolver
+from mirror.upstream.resolver import GuardedResolver, ThreadResolver
 from tests.mirror.upstream.conftest import Bench
 from tests.simulator import Simulator
 
@@ -100,3 +102,71 @@ async def test_a_name_for_loopback_is_refused_by_the_client(bench: Bench) -> Non
         listed = bench.client("http://feeds.example.com/simple/", file_hosts=[f"localhost:{port}"])
         async with listed.open_file(url) as body:
             assert body.total == 5
+
+
+class Hanging:
+    """A look-up that blocks its thread until it is let go, as where name servers do not answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.begun = asyncio.Event()
+        self.go = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+        """Block, then fail."""
+        self.asked.append(host)
+        self._loop.call_soon_threadsafe(self.begun.set)
+        self.go.wait()
+        raise OSError(port, f"{host} is unknown in {family}")
+
+
+async def test_a_lookup_that_hangs_holds_nobody_up() -> None:
+    """While a look-up hangs the threads that everybody shares are free, and those who ask again wait for that same one."""
+    with ThreadPoolExecutor(1) as shared:
+        asyncio.get_running_loop().set_default_executor(shared)
+        look_up = Hanging()
+        resolver = ThreadResolver(look_up)
+        gone = asyncio.create_task(resolver.resolve("feeds.example.com"))
+        await look_up.begun.wait()
+        gone.cancel()
+        again = asyncio.create_task(resolver.resolve("feeds.example.com"))
+        try:
+            assert await asyncio.to_thread(lambda: "read") == "read"
+            assert not again.done()
+        finally:
+            look_up.go.set()
+        with pytest.raises(OSError, match="is unknown"):
+            await again
+        assert look_up.asked == ["feeds.example.com"]
+        look_up.go.clear()
+        anew = asyncio.create_task(resolver.resolve("feeds.example.com"))
+        look_up.go.set()
+        with pytest.raises(OSError, match="is unknown"):
+            await anew
+        assert len(look_up.asked) == 2
+
+
+def test_a_lookup_that_hangs_does_not_keep_the_loop_from_ending() -> None:
+    """A process can end while a look-up hangs."""
+
+    async def ask() -> Hanging:
+        look_up = Hanging()
+        task = asyncio.create_task(ThreadResolver(look_up).resolve("feeds.example.com"))
+        await look_up.begun.wait()
+        task.cancel()
+        return look_up
+
+    look_up = asyncio.run(ask())
+    assert not look_up.go.is_set()
+    look_up.go.set()
+
+
+async def test_the_system_is_asked() -> None:
+    """A name of this machine resolves to its addresses, and a name that nobody has does not."""
+    resolver = ThreadResolver()
+    found = await resolver.resolve("localhost", 80)
+    assert ("127.0.0.1", 80, socket.AF_INET) in {(one["host"], one["port"], one["family"]) for one in found}
+    for nobody in ("nobody.invalid", f"{'n' * 64}.invalid"):
+        with pytest.raises(OSError, match=r".+"):
+            await resolver.resolve(nobody, 80)
