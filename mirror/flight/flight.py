@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirror.errors import StoreError
 from mirror.flight.download import Download, Origin
-from mirror.flight.spool import Spool
+from mirror.flight.spool import Spool, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 
@@ -129,7 +129,7 @@ class Flight:
                 start += piece
         finally:
             self._readers -= 1
-            await asyncio.to_thread(spool.close)
+            await ended(spool.close)
 
     async def run(self) -> None:
         """Download, prove and keep the file; `fail` must be called with what this raises.
@@ -151,7 +151,7 @@ class Flight:
             self._arrive(held)
         finally:
             with suppress(StoreError):  # the next start sweeps what could not be removed now
-                await asyncio.to_thread(self._spool.remove)
+                await ended(self._spool.remove)
         await self._settle(held)
 
     def fail(self, error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """The growing file of a flight: positional reads and writes that cancellation cannot misdirect."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -90,6 +91,20 @@ class Spool:
         if self._descriptor is None:
             self._descriptor = os.open(self._path, self._flags, 0o644)
         return self._descriptor
+
+
+async def ended(work: Callable[[], None]) -> None:
+    """Do blocking work in a thread to its end, also when the caller is cancelled before the thread has begun it.
+
+    Raises:
+        whatever the work raises, unless the caller was cancelled.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(asyncio.shield(working), return_exceptions=True)
+        raise
 
 
 @contextmanager

@@ -5,8 +5,10 @@ import hashlib
 import random
 import resource
 import tempfile
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -147,6 +149,27 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@asynccontextmanager
+async def one_busy_thread() -> AsyncIterator[Callable[[], None]]:
+    """Let there be one thread for blocking work, busy from the call of what is given until the block ends."""
+    loop, free = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    try:
+        yield lambda: cast("None", loop.run_in_executor(None, free.wait))
+    finally:
+        free.set()
+        await asyncio.to_thread(free.wait)
+
+
+def open_files(folder: Path) -> set[str]:
+    """Name the files under a folder that this process has open, but for the sign of the session."""
+    names = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.add(str(link.readlink()))
+    return {name for name in names if name.startswith(str(folder)) and not name.endswith("in-use")}
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Let others run until a condition holds."""
     for _ in range(20_000):
@@ -280,6 +303,53 @@ async def test_nobody_needs_to_wait(ground: Field) -> None:
     await until(lambda: ground.flights.get(NAME) is None)
     assert ground.outcomes() == ["committed"]
     assert [held.sha256 for held in ground.settled] == [file.sha256]
+
+
+async def test_a_reader_that_leaves_at_the_end_leaves_no_open_file(ground: Field) -> None:
+    """A client that goes away in the moment in which it has everything does not keep the file open for ever."""
+    flight = ground.launch(ground.upstream.add("demo", NAME, content(10 * KIB)))
+    await flight.landed()
+    async with one_busy_thread() as begin:
+        chunks = flight.chunks()
+        assert len(await anext(chunks)) == 10 * KIB
+        begin()
+        last = asyncio.create_task(anext(chunks, None))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        last.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await last
+    assert open_files(ground.root) == set()
+
+
+async def test_a_flight_that_is_stopped_in_its_last_moment_leaves_nothing(ground: Field) -> None:
+    """A flight that is cancelled while its temporary file is removed removes it all the same."""
+    file = ground.upstream.add("demo", NAME, content(10 * KIB))
+    landing = asyncio.Event()
+    async with one_busy_thread() as begin:
+
+        async def land(*_: object) -> HeldFile:
+            begin()
+            landing.set()
+            raise StoreError("The disk is full.")
+
+        origin = Origin(
+            upstream=ground.upstream,
+            url=file.url,
+            promise=Promise.of(file, file.sha256),
+            max_bytes=ground.max_bytes,
+        )
+        flight = Flight(
+            origin, ground.cache.spool(), find=ground.find_nothing, land=land, settle=ground.settle
+        )
+        ground.flights.launch(NAME, flight, source="memory", file=NAME)
+        await landing.wait()
+        stopping = asyncio.create_task(ground.flights.aclose(0))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    await stopping
+    assert ground.leftovers() == []
+    assert open_files(ground.root) == set()
 
 
 async def test_an_empty_file_lands(ground: Field) -> None:
