@@ -7,6 +7,7 @@ from typing import Literal
 from mirror.errors import Corrupt, NotFound, Refused, Rejected, Throttled, WheelkeepError
 from mirror.events import Observer, UpstreamCalled
 from mirror.upstream.failures import Passing
+from mirror.upstream.pause import NotAsked
 
 Kind = Literal["page", "list", "file", "range", "metadata"]
 Outcome = Literal["ok", "unmodified", "not_found", "unreachable", "rejected", "throttled", "refused"]
@@ -27,8 +28,11 @@ class Call:
         self.received = 0
 
     def end(self, error: BaseException | None = None, *, outcome: Outcome = "ok") -> None:
-        """Tell how it ended: with `error`, else with `outcome`. What was cancelled says nothing about the upstream."""
-        if isinstance(error, asyncio.CancelledError):
+        """Tell how it ended: with `error`, else with `outcome`.
+
+        What was cancelled says nothing about the upstream, and what was never sent is no exchange.
+        """
+        if isinstance(error, asyncio.CancelledError | NotAsked):
             return
         self._observer(
             UpstreamCalled(

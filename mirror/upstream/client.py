@@ -82,6 +82,7 @@ class UpstreamClient:
             connections=connections,
             limits=limits,
             user_agent=user_agent,
+            clock=clock,
         )
         self._opener = Opener(self._exchange, limits, clock)
         self._desk = Desk(

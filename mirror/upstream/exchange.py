@@ -15,12 +15,14 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from mirror.errors import Refused, Rejected
+from mirror.errors import Refused, Rejected, Throttled
+from mirror.ports import Clock
 from mirror.simple.sign_in import is_sign_in_place
 from mirror.upstream.credentials import Connection, Connections, authorization
-from mirror.upstream.failures import TRANSPORT_ERRORS, Asked, Passing
+from mirror.upstream.failures import TRANSPORT_ERRORS, Asked, Passing, for_status
 from mirror.upstream.guard import Guard
 from mirror.upstream.limits import KIB, Limits
+from mirror.upstream.pause import Pause
 from mirror.upstream.resolver import GuardedResolver
 from mirror.upstream.trust import Trust
 from mirror.upstream.urls import exact, host_of, origin, place
@@ -29,6 +31,7 @@ MOST_REDIRECTS = 5
 READ_BUFFER_BYTES = 512 * KIB
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TOO_MANY = 429
 _ALWAYS = {"X-TFS-FedAuthRedirect": "Suppress"}
 """Asks Azure DevOps for an honest 401 in place of a redirect to its sign-in page."""
 
@@ -53,12 +56,15 @@ class Exchange:
         connections: Connections,
         limits: Limits,
         user_agent: str,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._home = home
         self._guard = guard
         self._connections = connections
         self._limits = limits
+        self._clock = clock
+        self._pause = Pause(clock)
         self._headers = {**_ALWAYS, "User-Agent": user_agent}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -72,9 +78,11 @@ class Exchange:
         Raises:
             Refused: the URL or a redirect points where the guard does not let it.
             Rejected: it led to a sign-in page, or the secret of its connection cannot be read.
+            Throttled: it asks to be left alone, or asked for it before and the time is not over (`NotAsked`).
             Unreachable: there was no answer, or too many redirects.
             Passing: there was no answer, and there may be one soon.
         """
+        self._pause.check()
         connection = self._connection_for(url)
         asked = Asked(self._name, url, None if connection is None else connection.name)
         credentials = await self._authorization(connection)
@@ -83,6 +91,7 @@ class Exchange:
             response = await self._hop(asked, {**self._headers, **headers, **credentials})
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
+                self._heed(response, asked)
                 return Answer(response, asked)
             response.release()
             target = exact(location, asked.url)
@@ -105,6 +114,16 @@ class Exchange:
         self._closed = True
         if self._session is not None:
             await self._session.close()
+
+    def _heed(self, response: aiohttp.ClientResponse, asked: Asked) -> None:
+        """Begin a pause when the upstream itself asks for one; a host that it redirects to speaks for itself."""
+        if response.status != _TOO_MANY:
+            return
+        response.release()
+        answer = for_status(asked, response.status, response.headers, self._clock())
+        if isinstance(answer, Throttled) and not asked.away:
+            self._pause.begin(answer)
+        raise answer
 
     def _connection_for(self, url: URL) -> Connection | None:
         """Choose credentials: by target, else on the upstream's own origin the ones of its index.

@@ -37,8 +37,9 @@ def connection(
 
 @dataclass
 class Bench:
-    """Makes clients, and keeps what they tell."""
+    """Makes clients, keeps what they tell, and says what time it is for them."""
 
+    now: float = NOON
     events: list[Event] = field(default_factory=list)
     clients: list[UpstreamClient] = field(default_factory=list)
 
@@ -59,7 +60,7 @@ class Bench:
             file_hosts=file_hosts,
             limits=limits,
             observer=self.events.append,
-            clock=lambda: NOON,
+            clock=lambda: self.now,
         )
         self.clients.append(made)
         return made

@@ -9,6 +9,7 @@ import pytest
 from mirror.errors import FileNotFound, ProjectNotFound, Rejected, Throttled, Unreachable, WheelkeepError
 from mirror.names import ProjectName
 from mirror.ports import Validators
+from mirror.upstream.client import UpstreamClient
 from tests.mirror.upstream.conftest import QUICK, TOKEN, Bench, pat
 from tests.simulator import Gate, Refusal, Simulator, faults
 from tests.simulator.faults import Fault
@@ -232,6 +233,60 @@ async def test_throttling_says_for_how_long(bench: Bench) -> None:
         assert caught.value.retry_after == 30
         assert len(feed.requests) == 1
         assert bench.outcomes == [("page", "throttled")]
+
+
+async def test_throttling_is_obeyed_by_everybody(bench: Bench) -> None:
+    """Until the time is over that a 429 asked for, nothing is sent, whatever is wanted; then the upstream is asked again."""
+    async with Simulator() as feed:
+        _filled(feed)
+        file = feed.file_url("demo", WHEEL)
+        client = bench.client(feed.simple_url)
+        feed.misbehave(faults.status(429, retry_after=30), times=1)
+        with pytest.raises(Throttled):
+            await client.fetch_page(DEMO)
+        bench.now += 20.5
+        for asking in (
+            client.fetch_page(ProjectName("other")),
+            client.fetch_list(),
+            client.fetch_metadata(file),
+            _whole(client, file),
+        ):
+            with pytest.raises(Throttled, match="left alone") as caught:
+                await asking
+            assert caught.value.retry_after == 10
+        assert feed.count() == 1
+        assert bench.outcomes == [("page", "throttled")]
+        bench.now += 10
+        assert await client.fetch_page(DEMO)
+
+
+async def test_throttling_without_a_time_is_no_pause(bench: Bench) -> None:
+    """A 429 that does not say for how long is over with its request; so is one whose clock was set back since."""
+    async with Simulator() as feed:
+        _filled(feed)
+        client = bench.client(feed.simple_url)
+        for seconds, now in ((None, 0), (30, -100_000)):
+            feed.misbehave(faults.status(429, retry_after=seconds), times=1)
+            with pytest.raises(Throttled):
+                await client.fetch_page(DEMO)
+            bench.now += now
+            assert await client.fetch_page(DEMO)
+
+
+async def test_throttling_by_a_file_host_is_its_own(bench: Bench) -> None:
+    """A 429 of a host that the upstream redirects to does not keep the upstream from being asked."""
+    async with Simulator.azure(None) as feed:
+        _filled(feed)
+        client = bench.client(feed.simple_url, file_hosts=[feed.file_host])
+        feed.misbehave(faults.status(429, retry_after=30), host="files")
+        with pytest.raises(Throttled):
+            await _whole(client, feed.file_url("demo", WHEEL))
+        assert await client.fetch_page(DEMO)
+
+
+async def _whole(client: UpstreamClient, url: str) -> bytes:
+    async with client.open_file(url) as body:
+        return b"".join([piece async for piece in body.chunks()])
 
 
 @pytest.mark.parametrize(

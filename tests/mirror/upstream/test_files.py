@@ -198,6 +198,7 @@ async def test_an_answer_that_is_no_file_is_an_error(
                 pytest.fail("It was taken for a file.")
         assert feed.count("file") == 1
         feed.behave()
+        bench.now += 60
         assert await _fetch(client, url, start=start) == DATA[start:]
 
 
