@@ -48,7 +48,7 @@ _MACHINE = tuple(
         "255.255.255.255/32",
     )
 )
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::ffff:0:0:0/96"))
 _COMPATIBLE = IPv6Network("::/96")
 
 

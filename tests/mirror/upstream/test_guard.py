@@ -93,6 +93,7 @@ INTERNAL = [
     "[::127.0.0.1]",
     "[64:ff9b::10.0.0.1]",
     "[64:ff9b:1::a00:1]",
+    "[::ffff:0:10.0.0.1]",
     "[2002:7f00:1::]",
     "[2001:0:a00:1::5efe:102]",
 ]
@@ -181,7 +182,8 @@ def test_an_address_with_a_zone_is_judged_by_the_address() -> None:
 
 
 @given(
-    st.integers(0, 2**32 - 1).map(IPv4Address), st.sampled_from(["{}", "::ffff:{}", "64:ff9b::{}", "::{}"])
+    st.integers(0, 2**32 - 1).map(IPv4Address),
+    st.sampled_from(["{}", "::ffff:{}", "::ffff:0:{}", "64:ff9b::{}", "::{}"]),
 )
 def test_an_ipv4_address_is_itself_in_any_wrapping(address: IPv4Address, form: str) -> None:
     """What an IPv4 address may do is what it may do inside an IPv6 one."""
