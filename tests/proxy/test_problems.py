@@ -11,8 +11,8 @@ from proxy.problems import Problem
 
 
 def leaves(root: type[errors.WheelkeepError]) -> set[type[errors.WheelkeepError]]:
-    """Walk the error tree down to what is raised."""
-    below = root.__subclasses__()
+    """Walk the error tree down to what is raised; what a room refines for itself is answered like the leaf it refines."""
+    below = [each for each in root.__subclasses__() if each.__module__ == errors.__name__]
     return {root} if not below else set().union(*(leaves(each) for each in below))
 
 
