@@ -26,8 +26,6 @@ class Problem(msgspec.Struct, frozen=True):
     status: HTTPStatus
     sentence: str
     """What, where, what to do: for the body, and, cut and cleaned, for the reason phrase that pip prints."""
-    lifetime_seconds: int = 0
-    """How long a cache may remember it; 0 is `no-store`."""
     retry_seconds: int | None = None
     extra: Mapping[str, str] = {}
     """Header fields that belong to the status, such as Allow."""
@@ -40,9 +38,11 @@ class Problem(msgspec.Struct, frozen=True):
         return printable[:LONGEST_REASON]
 
     def headers(self) -> dict[str, str]:
-        """Give the header fields of the answer, but those of its body."""
-        lifetime = f"public, max-age={self.lifetime_seconds}" if self.lifetime_seconds else "no-store"
-        fields = {"Cache-Control": lifetime, "Vary": "Accept", **self.extra}
+        """Give the header fields of the answer, but those of its body.
+
+        Nothing is stored on the way: how long "not found" may be believed is decided by who remembers it, in `mirror`.
+        """
+        fields = {"Cache-Control": "no-store", "Vary": "Accept", **self.extra}
         if self.retry_seconds is not None:
             fields["Retry-After"] = str(self.retry_seconds)
         return fields
@@ -71,14 +71,13 @@ class Declined(Exception):
 
 class _Kind(msgspec.Struct, frozen=True):
     status: HTTPStatus
-    lifetime_seconds: int = 0
     retry_seconds: int | None = None
 
 
 TABLE: Mapping[type[errors.WheelkeepError], _Kind] = MappingProxyType(
     {
-        errors.ProjectNotFound: _Kind(HTTPStatus.NOT_FOUND, lifetime_seconds=10),
-        errors.FileNotFound: _Kind(HTTPStatus.NOT_FOUND, lifetime_seconds=10),
+        errors.ProjectNotFound: _Kind(HTTPStatus.NOT_FOUND),
+        errors.FileNotFound: _Kind(HTTPStatus.NOT_FOUND),
         errors.Refused: _Kind(HTTPStatus.FORBIDDEN),
         errors.Conflict: _Kind(HTTPStatus.CONFLICT),
         errors.Corrupt: _Kind(HTTPStatus.FAILED_DEPENDENCY),
@@ -89,7 +88,7 @@ TABLE: Mapping[type[errors.WheelkeepError], _Kind] = MappingProxyType(
         errors.StoreError: _Kind(HTTPStatus.SERVICE_UNAVAILABLE, retry_seconds=5),
     }
 )
-"""Every leaf of the error tree. Lifetimes are short: what is not there now may be published in a minute."""
+"""Every leaf of the error tree."""
 
 
 def of(error: errors.WheelkeepError) -> Problem | None:
@@ -100,7 +99,7 @@ def of(error: errors.WheelkeepError) -> Problem | None:
     retry_seconds = kind.retry_seconds
     if isinstance(error, errors.UpstreamError) and error.retry_after is not None:
         retry_seconds = min(max(error.retry_after, 1), LONGEST_RETRY_SECONDS)
-    return Problem(kind.status, str(error) or kind.status.phrase, kind.lifetime_seconds, retry_seconds)
+    return Problem(kind.status, str(error) or kind.status.phrase, retry_seconds)
 
 
 def unexpected(request_id: str) -> Problem:

@@ -291,11 +291,11 @@ async def test_file_links_are_absolute_when_there_is_a_public_url(tmp_path: Path
 
 
 async def test_an_unknown_project_is_404(house: House) -> None:
-    """A project that the index does not know is 404 with its sentence, remembered for a minute at most."""
+    """A project that the index does not know is 404 with its sentence, which no cache on the way remembers."""
     reply = await house.ask("/simple/demo-pkg/")
     assert reply.status == 404
     assert reply.body == b"There is no project demo-pkg here.\n"
-    assert reply.headers["Cache-Control"] == "public, max-age=10"
+    assert reply.headers["Cache-Control"] == "no-store"
 
 
 async def test_indexes_do_not_mix(house: House) -> None:
