@@ -26,9 +26,12 @@ _TAG = re.compile(rf"<[a-z](?:[^ \t\n\f\r/><]|<(?![a-z]))*+(?={_BREAK})".encode(
 """The beginning of what could be a tag with attributes."""
 _ANY_ATTRIBUTE = rf"""=?[^ \t\n\f\r/>=]*+{_SPACE}*+(?:={_SPACE}*+(?:"[^"]*+"?|'[^']*+'?|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)?)?"""
 _ATTRIBUTES = re.compile(
-    rf"(?:{_BREAK}*+(?!>|\Z){_ANY_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}+({_BREAK}*+(?!>|\Z){_ANY_ATTRIBUTE})?".encode()
+    rf"(?:{_BREAK}*+(?!>|\Z){_ANY_ATTRIBUTE}){{0,{MOST_ATTRIBUTES}}}({_BREAK}*+(?!>|\Z){_ANY_ATTRIBUTE})?".encode()
 )
-"""As many attributes as are allowed, read as the HTML standard reads them, and the one too many."""
+"""As many attributes as are allowed, read as the HTML standard reads them, and the one too many.
+
+Not possessive as a whole: Python 3.11.4 and older then match the last group where nothing is left to match.
+"""
 
 _ATTRIBUTE = (
     r"""[^ \t\n\f\r/>"'=<\0]++(?:[ \t\n\f\r]*+=[ \t\n\f\r]*+"""
