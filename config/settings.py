@@ -106,9 +106,9 @@ class Limits(_Table):
     upstream_connections: int = Field(default=16, ge=1)
     """To one upstream at a time."""
     connect_seconds: Seconds = 5
-    """Until an upstream's connection stands, TLS included."""
+    """To look up an upstream's name, and again until its connection stands, TLS included."""
     first_byte_seconds: Seconds = 15
-    """From the request to the head of its answer."""
+    """From then to the head of its answer."""
     between_bytes_seconds: Seconds = 30
     """Between two pieces of a body."""
     page_seconds: Seconds = 30

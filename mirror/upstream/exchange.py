@@ -144,7 +144,9 @@ class Exchange:
         try:
             value = await asyncio.to_thread(authorization, connection)
         except Exception as error:
-            raise Rejected(self._name, f"Upstream {self._name!r} cannot be asked. {error}") from error
+            # Where a secret is kept is nobody's business but the operator's, whom `doctor` tells.
+            sentence = f"Upstream {self._name!r} cannot be asked: the secret of connection {connection.name!r} cannot be had."
+            raise Rejected(self._name, f"{sentence} Run wheelkeep doctor to see why.") from error
         return {} if value is None else {"Authorization": value}
 
     async def _hop(self, asked: Asked, headers: Mapping[str, str]) -> aiohttp.ClientResponse:

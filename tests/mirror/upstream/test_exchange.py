@@ -236,13 +236,14 @@ async def test_a_rotated_secret_is_used_at_once(bench: Bench, secret_file: Path)
         assert await client.fetch_page(DEMO) is not None
 
 
-async def test_an_unreadable_secret_is_rejected_with_its_file(bench: Bench, secret_file: Path) -> None:
-    """A secret that cannot be read is told by its file, and nothing is asked without it."""
+async def test_an_unreadable_secret_is_rejected_by_its_connection(bench: Bench, secret_file: Path) -> None:
+    """A secret that cannot be read is told by its connection and not by its place, and nothing is asked without it."""
     async with Simulator.azure(pat=TOKEN) as feed:
         client = bench.client(feed.simple_url, pat(feed.url, FileSecret(secret_file).read))
         await asyncio.to_thread(secret_file.unlink)
-        with pytest.raises(Rejected, match="feed-pat cannot be read"):
+        with pytest.raises(Rejected, match="the secret of connection 'feed-pat' cannot be had") as caught:
             await client.fetch_page(DEMO)
+        assert str(secret_file) not in str(caught.value)
         assert feed.requests == []
 
 
