@@ -27,8 +27,8 @@ class PageLooked:
     """A source was asked for a project page or its project list."""
 
     source: str
-    outcome: Literal["fresh", "revalidated", "fetched", "stale", "absent", "failed"]
-    """fresh: answered from memory or store; absent: it does not know the project."""
+    outcome: Literal["fresh", "aged", "revalidated", "fetched", "stale", "absent", "failed"]
+    """fresh: answered from memory or store; aged: likewise, while it is asked for again; absent: it does not know the project."""
 
 
 @dataclass(frozen=True, slots=True)

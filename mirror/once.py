@@ -37,6 +37,10 @@ class Once(Generic[Value]):
         """
         return await asyncio.shield(self.start(key, work))
 
+    async def settled(self) -> None:
+        """Wait until what is under way has ended, however it does."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
     async def aclose(self) -> None:
         """Cancel what is under way and wait until it has stopped."""
         tasks = list(self._tasks.values())

@@ -96,6 +96,8 @@ async def open_house(
                 observer=observe,
                 home=upstream.url,
                 page_max_age_seconds=upstream.page_max_age_seconds,
+                page_stale_seconds=upstream.page_stale_seconds,
+                page_stale_if_error_seconds=upstream.page_stale_if_error_seconds,
             )
             stack.push_async_callback(source.aclose)
             sources[upstream.name] = source

@@ -123,7 +123,7 @@ class FirstMatch:
                     denied.append(source.identity)
             except UpstreamError as failure:
                 found = await self._recall(name, self._sources[position:], failure)
-                if found is None:
+                if found is None or found.source is source:  # what the source itself holds is too old
                     raise
                 return found
             else:

@@ -1,14 +1,17 @@
 """What an upstream says, kept: in memory, in snapshots, asked again when it is old, served as it is when it cannot be.
 
 - One question at a time for each thing, however many want to know. The task is not theirs: who leaves stops nothing.
+- What has aged, but not by much, is served at once, and asked for behind the back of who wanted it.
 - An error is told to all who wait and is never remembered. "Not found" is remembered for at most 60 s, in memory.
 - While an upstream fails, what is held is served, marked as stale. Two rules keep that fast: who can be given something
   held waits `patience_seconds` for the upstream at most (the question goes on without them), and after a failure, or
   that wait, the upstream is not asked about anything held for `backoff_seconds`, or as long as it asked to be left alone.
-- An answer that says the same leaves the same object, and writes nothing.
+  What is older than `stale_if_error_seconds` is not served in the place of an upstream that fails: it counts as not held.
+- An answer that says the same leaves the same object, and writes nothing. Nobody waits for a snapshot to be written.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +35,8 @@ LONGEST_THROTTLE_SECONDS = 60.0
 """An upstream may ask to be left alone for longer; what is held is revalidated after this all the same."""
 ABSENT_NAMES = 20_000
 """Names remembered as unknown: anybody can make names up."""
+MOST_UNWRITTEN = 32
+"""Snapshots being written behind the back of those who were answered; with more, an answer waits for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,16 @@ class Timing:
 
     Attributes:
         max_age_seconds: since the upstream last confirmed it, a thing is served without a question; 0 always asks.
+        stale_seconds: since then, it is served without waiting for the question; no longer than the age: it is waited for.
+        stale_if_error_seconds: since then, it is served in the place of a failure.
         absent_seconds: "not found" is remembered, at most `LONGEST_ABSENT_SECONDS`.
         patience_seconds: who can be given something held waits for the upstream.
         backoff_seconds: after a failure the upstream is not asked about what is held.
     """
 
     max_age_seconds: float = 60.0
+    stale_seconds: float = 0.0
+    stale_if_error_seconds: float = math.inf
     absent_seconds: float = LONGEST_ABSENT_SECONDS
     patience_seconds: float = 2.0
     backoff_seconds: float = 1.0
@@ -66,7 +75,7 @@ class Said(Generic[V]):
     """What there is to say about a thing, and how it was come by."""
 
     value: V
-    outcome: Literal["fresh", "revalidated", "fetched", "stale"]
+    outcome: Literal["fresh", "aged", "revalidated", "fetched", "stale"]
     stale_seconds: int | None = None
     """Set with `stale`."""
 
@@ -108,6 +117,8 @@ class Kept(Generic[V]):
         self._unheld: LRUCache[str, float] = LRUCache(ABSENT_NAMES)
         self._questions: Once[Said[V]] = Once()
         self._loads: Once[_Held[V] | None] = Once()
+        self._writing: dict[str, _Held[V]] = {}
+        self._saves: Once[None] = Once()
         self._spared_from = 0.0
         self._spared_for = 0.0
 
@@ -116,7 +127,7 @@ class Kept(Generic[V]):
 
         Raises:
             ProjectNotFound: the upstream does not know it.
-            UpstreamError: it failed, and nothing is held.
+            UpstreamError: it failed, and nothing is held that may stand in.
             StoreError: the store failed.
         """
         held = self._memory.get(key)
@@ -127,7 +138,14 @@ class Kept(Generic[V]):
             return await asyncio.shield(self._question(key, None))
         if self._is_fresh(held):
             return Said(held.value, "fresh")
-        if not self._within(self._spared_from, self._spared_for):
+        spared = self._within(self._spared_from, self._spared_for)
+        if self._is_merely_aged(held):
+            if not spared:
+                self._question(key, held)
+            return self._stale(held) if self._spared_for else Said(held.value, "aged")
+        if not self._within(held.confirmed, self._timing.stale_if_error_seconds):
+            return await asyncio.shield(self._question(key, held))
+        if not spared:
             question = self._question(key, held)
             done, _ = await asyncio.wait({question}, timeout=self._timing.patience_seconds)
             if done:
@@ -160,9 +178,10 @@ class Kept(Generic[V]):
         return None if held is None else self._stale(held)
 
     async def aclose(self) -> None:
-        """Stop all questions."""
+        """Stop all questions; what was answered is written."""
         await self._questions.aclose()
         await self._loads.aclose()
+        await self._saves.settled()
 
     def _question(self, key: str, held: _Held[V] | None) -> asyncio.Task[Said[V]]:
         return self._questions.start(key, lambda: self._put_question(key, held))
@@ -203,19 +222,28 @@ class Kept(Generic[V]):
         self._memory[key] = held
         self._absent.pop(key, None)
         if not held.saved:
-            await self._save(key, held)
+            self._writing[key] = held
+            saving = self._saves.start(key, lambda: self._save(key))
+            if len(self._writing) > MOST_UNWRITTEN:
+                await asyncio.shield(saving)
         return Said(held.value, outcome)
 
-    async def _save(self, key: str, held: _Held[V]) -> None:
-        """Write a snapshot; a store that is full keeps nobody from what the upstream said."""
-        snapshot = Snapshot(value=held.value, validators=held.validators, confirmed=held.confirmed)
+    async def _save(self, key: str) -> None:
+        """Write the latest snapshot; a store that is full keeps nobody from what the upstream said."""
+        written: _Held[V] | None = None
         try:
-            await self._snapshots.save(key, snapshot)
-        except StoreError as error:
-            self._unwritten(error)
-            return
-        held.saved = True
-        self._unheld.pop(key, None)
+            while (held := self._writing[key]) is not written:
+                written = held
+                snapshot = Snapshot(value=held.value, validators=held.validators, confirmed=held.confirmed)
+                try:
+                    await self._snapshots.save(key, snapshot)
+                except StoreError as error:
+                    self._unwritten(error)
+                else:
+                    held.saved = True
+                    self._unheld.pop(key, None)
+        finally:
+            del self._writing[key]
 
     def _refuse_absent(self, key: str) -> None:
         if self._within(self._absent.get(key), min(self._timing.absent_seconds, LONGEST_ABSENT_SECONDS)):
@@ -223,6 +251,8 @@ class Kept(Generic[V]):
 
     async def _find(self, key: str) -> _Held[V] | None:
         """Look in the store, once however many look; that nothing is there is remembered like "not found"."""
+        if key in self._writing:
+            return self._writing[key]
         if self._within(self._unheld.get(key), LONGEST_ABSENT_SECONDS):
             return None
         return await asyncio.shield(self._loads.start(key, lambda: self._load(key)))
@@ -240,6 +270,14 @@ class Kept(Generic[V]):
 
     def _is_fresh(self, held: _Held[V]) -> bool:
         return not held.gone and self._within(held.confirmed, self._timing.max_age_seconds)
+
+    def _is_merely_aged(self, held: _Held[V]) -> bool:
+        timing = self._timing
+        return (
+            not held.gone
+            and timing.max_age_seconds > 0
+            and self._within(held.confirmed, timing.stale_seconds)
+        )
 
     def _stale(self, held: _Held[V]) -> Said[V]:
         return Said(held.value, "stale", max(0, int(self._clock() - held.confirmed)))

@@ -1,5 +1,6 @@
 """An upstream as a source: its pages and its list, kept as `mirror.indexes.kept` says, completed by what was learned."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -47,6 +48,8 @@ class UpstreamIndex:
         observer: is told each `PageLooked`.
         home: the upstream's URL. Snapshots taken at another one are not used.
         page_max_age_seconds: a page is served without a question since the upstream last confirmed it; 0 always asks.
+        page_stale_seconds: for so long since then it is served at once and asked for behind the client's back.
+        page_stale_if_error_seconds: for so long since then it is served when the upstream fails.
         absent_seconds: "not found" is remembered, 60 at most.
         patience_seconds: who can be given a held page waits for the upstream; the question goes on without them.
         held_files: the bound of the pages in memory, as the number of files on them.
@@ -63,6 +66,8 @@ class UpstreamIndex:
         observer: Observer = nobody,
         home: str,
         page_max_age_seconds: float = 60.0,
+        page_stale_seconds: float = 0.0,
+        page_stale_if_error_seconds: float = math.inf,
         absent_seconds: float = LONGEST_ABSENT_SECONDS,
         patience_seconds: float = 2.0,
         held_files: int = HELD_FILES,
@@ -73,7 +78,13 @@ class UpstreamIndex:
         self._upstream = upstream
         self._ledger = ledger
         self._observer = observer
-        timing = Timing(page_max_age_seconds, absent_seconds, patience_seconds)
+        timing = Timing(
+            max_age_seconds=page_max_age_seconds,
+            stale_seconds=page_stale_seconds,
+            stale_if_error_seconds=page_stale_if_error_seconds,
+            absent_seconds=absent_seconds,
+            patience_seconds=patience_seconds,
+        )
         pages = Snapshots(
             store,
             _PAGES,
@@ -189,5 +200,7 @@ class UpstreamIndex:
     def _unwritten(self, error: StoreError) -> None:
         self._observer(LearningFailed(self.name, str(error)))
 
-    def _tell(self, outcome: Literal["fresh", "revalidated", "fetched", "stale", "absent", "failed"]) -> None:
+    def _tell(
+        self, outcome: Literal["fresh", "aged", "revalidated", "fetched", "stale", "absent", "failed"]
+    ) -> None:
         self._observer(PageLooked(self.name, outcome))

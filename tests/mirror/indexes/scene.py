@@ -1,6 +1,7 @@
 """What tests of indexes stand on: upstreams in memory whose answers can be held back, a store that counts, a clock."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 from mirror.errors import StoreError, Unreachable
@@ -111,6 +112,8 @@ class Scene:
         ledger: StoreLedger | None = None,
         home: str | None = None,
         max_age: float = 60.0,
+        stale: float = 0.0,
+        stale_if_error: float = math.inf,
         absent: float = 60.0,
         patience: float = 60.0,
         held_files: int = 1000,
@@ -125,6 +128,8 @@ class Scene:
             observer=self.events.append,
             home=home or f"https://{feed.name}.invalid/simple/",
             page_max_age_seconds=max_age,
+            page_stale_seconds=stale,
+            page_stale_if_error_seconds=stale_if_error,
             absent_seconds=absent,
             patience_seconds=patience,
             held_files=held_files,
