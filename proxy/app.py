@@ -6,6 +6,7 @@ from aiohttp import web
 
 from mirror.health import Health
 from mirror.ports import Files, Index
+from proxy.access import Access, Write, write_structured
 from proxy.metrics import Metrics
 from proxy.middleware import TRAFFIC, Traffic, mark, watch
 from proxy.pages import Pages
@@ -27,6 +28,7 @@ def build(
     metrics: Metrics,
     public_url: str = "",
     write_seconds: float = WRITE_SECONDS,
+    write_line: Write = write_structured,
 ) -> web.Application:
     """Build the application.
 
@@ -37,10 +39,13 @@ def build(
         metrics: counts requests; what `mirror` does it learns by being its observer.
         public_url: where clients see this server, for absolute file links; empty: links are relative.
         write_seconds: how long a client may take none of an answer's bytes before it is cut off.
+        write_line: writes the lines of the access log.
     """
     traffic = Traffic()
     metrics.watch_requests(lambda: len(traffic.busy))
-    app = web.Application(middlewares=[watch(metrics, traffic, write_seconds=write_seconds)])
+    app = web.Application(
+        middlewares=[watch(Access(metrics, write_line), traffic, write_seconds=write_seconds)]
+    )
     app[TRAFFIC] = traffic
     app.on_response_prepare.append(mark)
     app.add_routes(OperationsViews(health, metrics, traffic).routes())

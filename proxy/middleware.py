@@ -22,7 +22,7 @@ from structlog.contextvars import bind_contextvars
 
 from mirror.errors import WheelkeepError
 from proxy import problems
-from proxy.metrics import Metrics
+from proxy.access import Access, Ended
 from proxy.problems import Declined, Problem
 
 CLIENT_GONE = 499
@@ -30,14 +30,12 @@ CLIENT_GONE = 499
 BROKEN_OFF = 502
 """Told of an answer that we broke off after its headers were out; never sent."""
 _NEVER_SENT = {"gone": CLIENT_GONE, "stalled": CLIENT_GONE, "aborted": BROKEN_OFF}
-QUIET_VIEWS = frozenset({"healthz", "readyz", "metrics"})
-"""Asked every few seconds for ever; their lines are for debugging."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _LONGEST_LOGGED_PATH = 500
 _FITS_THE_BUFFER_BYTES = 32 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-_log = structlog.stdlib.get_logger("proxy.access")
+_log = structlog.stdlib.get_logger("proxy.middleware")
 
 
 @dataclass(slots=True)
@@ -79,11 +77,11 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-ID"] = note.request_id
 
 
-def watch(metrics: Metrics, traffic: Traffic, *, write_seconds: float) -> Middleware:
+def watch(access: Access, traffic: Traffic, *, write_seconds: float) -> Middleware:
     """Build the middleware.
 
     Args:
-        metrics: counts the requests.
+        access: is told how each request ended.
         traffic: knows the requests under way.
         write_seconds: how long a client may take none of an answer's bytes before it is cut off.
     """
@@ -102,9 +100,7 @@ def watch(metrics: Metrics, traffic: Traffic, *, write_seconds: float) -> Middle
             return response
         finally:
             traffic.busy.discard(transport)
-            seconds = time.perf_counter() - begun
-            metrics.request_ended(note.view, request.method, status, seconds, note.sent)
-            _tell(request, note, status, seconds)
+            access(_ended(request, note, status, time.perf_counter() - begun))
 
     return watched
 
@@ -208,18 +204,17 @@ def _request_id(request: web.Request) -> str:
     return given if _SANE_REQUEST_ID.match(given) else secrets.token_hex(8)
 
 
-def _tell(request: web.Request, note: Note, status: int, seconds: float) -> None:
-    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR or note.outcome == "aborted"
-    tell = _log.warning if failed else _log.debug if note.view in QUIET_VIEWS else _log.info
-    path = request.rel_url.raw_path[:_LONGEST_LOGGED_PATH].encode("ascii", "backslashreplace").decode()
-    tell(
-        "request",
+def _ended(request: web.Request, note: Note, status: int, seconds: float) -> Ended:
+    path = request.rel_url.raw_path[:_LONGEST_LOGGED_PATH]
+    return Ended(
+        request_id=note.request_id,
         method=request.method,
-        path=path,
+        path=path.encode("ascii", "backslashreplace").decode(),
         status=status,
-        bytes=note.sent,
-        seconds=round(seconds, 6),
+        sent=note.sent,
+        seconds=seconds,
         client=request.remote,
+        view=note.view,
         index=note.index,
         source=note.source,
         outcome=note.outcome,

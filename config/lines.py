@@ -1,0 +1,60 @@
+"""Simple events in great numbers, as those of `config.logs` look in JSON, for a small part of their cost.
+
+They are gathered and written together at the end of each turn of the event loop: one write, one look at the secrets and one
+time for all of them. Values are texts, numbers or None, nothing nested, and every text is cleaned.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TextIO
+
+import msgspec
+
+from config import redaction
+from config.logs import SecretValues, no_secrets
+
+_REMEMBERED_TEXTS = 4096
+
+_ENCODER = msgspec.json.Encoder()
+
+_cleaned = lru_cache(maxsize=_REMEMBERED_TEXTS)(redaction.clean_text)
+"""Methods, paths and names come again and again."""
+
+
+class Lines:
+    """Writes events from within an event loop.
+
+    Args:
+        stream: where to.
+        secrets: values that must never be written; asked for once in each turn that wrote something.
+    """
+
+    def __init__(self, stream: TextIO, secrets: SecretValues = no_secrets) -> None:
+        self._stream = stream
+        self._secrets = secrets
+        self._gathered: list[tuple[str, Mapping[str, object]]] = []
+
+    def __call__(self, level: str, event: Mapping[str, object]) -> None:
+        """Write an event, which has no `level` and no `timestamp` yet."""
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._gathered.append((level, event))
+
+    def _write(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        hidden = redaction.spellings(self._secrets())
+        self._stream.write(_ENCODER.encode_lines(_cleanly(gathered, now, hidden)).decode())
+        self._stream.flush()
+
+
+def _cleanly(
+    gathered: Iterable[tuple[str, Mapping[str, object]]], now: str, hidden: tuple[str, ...]
+) -> list[dict[str, object]]:
+    return [
+        {name: _cleaned(value, hidden) if isinstance(value, str) else value for name, value in event.items()}
+        | {"level": level, "timestamp": now}
+        for level, event in gathered
+    ]
