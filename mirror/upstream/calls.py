@@ -6,6 +6,7 @@ from typing import Literal
 
 from mirror.errors import Corrupt, NotFound, Refused, Rejected, Throttled, WheelkeepError
 from mirror.events import Observer, UpstreamCalled
+from mirror.upstream.breaker import NotTried
 from mirror.upstream.failures import Passing
 from mirror.upstream.pause import NotAsked
 
@@ -32,7 +33,7 @@ class Call:
 
         What was cancelled says nothing about the upstream, and what was never sent is no exchange.
         """
-        if isinstance(error, asyncio.CancelledError | NotAsked):
+        if isinstance(error, asyncio.CancelledError | NotAsked | NotTried):
             return
         self._observer(
             UpstreamCalled(

@@ -18,6 +18,7 @@ from yarl import URL
 from mirror.errors import Refused, Rejected, Throttled
 from mirror.ports import Clock
 from mirror.simple.sign_in import is_sign_in_place
+from mirror.upstream.breaker import Breaker
 from mirror.upstream.credentials import Connection, Connections, authorization
 from mirror.upstream.failures import TRANSPORT_ERRORS, Asked, Passing, for_status
 from mirror.upstream.guard import Guard
@@ -32,6 +33,7 @@ READ_BUFFER_BYTES = 512 * KIB
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOO_MANY = 429
+_SERVER_ERROR = 500
 _ALWAYS = {"X-TFS-FedAuthRedirect": "Suppress"}
 """Asks Azure DevOps for an honest 401 in place of a redirect to its sign-in page."""
 
@@ -65,6 +67,7 @@ class Exchange:
         self._limits = limits
         self._clock = clock
         self._pause = Pause(clock)
+        self._breaker = Breaker(name, clock)
         self._headers = {**_ALWAYS, "User-Agent": user_agent}
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -79,10 +82,12 @@ class Exchange:
             Refused: the URL or a redirect points where the guard does not let it.
             Rejected: it led to a sign-in page, or the secret of its connection cannot be read.
             Throttled: it asks to be left alone, or asked for it before and the time is not over (`NotAsked`).
-            Unreachable: there was no answer, or too many redirects.
+            Unreachable: there was no answer, or too many redirects; or it failed again and again just now (`NotTried`).
             Passing: there was no answer, and there may be one soon.
         """
         self._pause.check()
+        if self._guard.is_home(url):
+            self._breaker.check()
         connection = self._connection_for(url)
         asked = Asked(self._name, url, None if connection is None else connection.name)
         credentials = await self._authorization(connection)
@@ -154,15 +159,28 @@ class Exchange:
         try:
             # The look-up and the handshakes have bounds of their own, `connect_seconds` each.
             async with asyncio.timeout(2 * limits.connect_seconds + limits.first_byte_seconds):
-                return await self._open_session().get(
+                response = await self._open_session().get(
                     asked.url, headers=headers, allow_redirects=False, ssl=trusted or True
                 )
         except TRANSPORT_ERRORS as error:
             failure = asked.broken(error)
+            self._judge(asked, str(failure))
             is_untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
             if is_untrusted and not await self._trust.renewed_since(trusted):
                 raise failure from failure.__cause__
             raise Passing(failure) from failure.__cause__
+        is_down = response.status >= _SERVER_ERROR
+        self._judge(asked, str(asked.unreachable(f"answered HTTP {response.status}")) if is_down else None)
+        return response
+
+    def _judge(self, asked: Asked, failure: str | None) -> None:
+        """Tell the breaker how the upstream's own place did."""
+        if not self._guard.is_home(asked.url):
+            return
+        if failure is None:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(failure)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
