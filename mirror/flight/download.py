@@ -86,7 +86,7 @@ class Download:
         validator = self._validator if at else None
         async with origin.upstream.open_file(origin.url, start=at, validator=validator) as body:
             self._admit(body, at)
-            await asyncio.to_thread(self._spool.open)
+            await self._spool.opened()
             if body.start < self.written and self._unread():
                 await self._restart(body)
             repetition = Repetition(self.proof, self.written - body.start)
@@ -134,17 +134,19 @@ class Download:
         await asyncio.to_thread(self._spool.truncate)
 
     async def _append(self, data: bytes) -> None:
-        """Write and hash the next bytes, both at once, unless they are more than there may be."""
+        """Write and hash the next bytes, unless they are more than there may be."""
         end = self.written + len(data)
         if self.size is not None and end > self.size:
             raise Corrupt(f"{self._filename} is longer than the {self.size} bytes that were promised.")
         self._judge_size(end)
         if data:
-            await asyncio.gather(
-                self.proof.add(data), asyncio.to_thread(self._spool.write, data, self.written)
-            )
+            await asyncio.to_thread(self._keep, data, self.written)
             self.written = end
             self._moved()
+
+    def _keep(self, data: bytes, at: int) -> None:
+        self._spool.write(data, at)
+        self.proof.add(data)
 
     def _judge_size(self, size: int | None) -> None:
         if size is not None and size > self._origin.max_bytes:

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from mirror.errors import StoreError
 from mirror.flight.download import Download, Origin
-from mirror.flight.spool import Spool, ended
+from mirror.flight.spool import Spool, Stretch, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 
 HOLD_BACK_BYTES = 64 * 1024
 """The end of a file that nobody is given before the whole of it is proved: who lacks it knows the file is not complete."""
-LARGEST_PIECE_BYTES = 256 * 1024
-SMALLEST_PIECE_BYTES = 32 * 1024
-READ_AHEAD_BYTES = 16 * 1024 * 1024
-"""What all readers of one flight may have in memory together, as long as their pieces are not the smallest already."""
+FIRST_STRETCH_BYTES = 64 * 1024
+"""What a reader is given first: in a herd nobody waits for his first byte until others have had a megabyte."""
+STRETCH_BYTES = 1024 * 1024
+"""What a reader is given at one time, and for how many new bytes those who wait for more are woken at once."""
+WAKE_SECONDS = 0.01
+"""How long those who wait for more wait at most, once there is less than that."""
 
 Find = Callable[[], Awaitable[HeldFile | None]]
 Land = Callable[[Path, Sha256, int], Awaitable[HeldFile]]
@@ -59,10 +61,11 @@ class Flight:
         self._settle = settle
         self._path = spool
         self._spool = Spool(spool, writing=True)
-        self._download = Download(origin, self._spool, moved=self._wake, unread=lambda: self._given == 0)
+        self._download = Download(origin, self._spool, moved=self._grow, unread=lambda: self._given == 0)
         self._proved = False
         self._moved = asyncio.Event()
-        self._readers = 0
+        self._waking: asyncio.TimerHandle | None = None
+        self._woken_at = 0
         self._given = 0
         """Up to this offset some reader was given bytes."""
 
@@ -110,26 +113,31 @@ class Flight:
             await self._moved.wait()
         return self.held
 
-    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Give bytes [start, stop) of the file as they come.
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[Stretch]:
+        """Give bytes [start, stop) of the file as they come, from the disk; each stretch is good until the next is asked for.
 
         Raises:
             Corrupt: the bytes are not what was promised; what came before must be thrown away.
             UpstreamError, StoreError: the download broke.
         """
-        spool = Spool(self._path)
-        self._readers += 1
+        end = await self._reach(start, stop)
+        if end <= start:
+            return
+        if not self._spool.holders:
+            self._spool = Spool((await self.landed()).path)
+        spool = self._spool
+        spool.hold()
         try:
-            while (end := await self._reach(start, stop)) > start:
-                piece = min(end - start, self._piece_bytes)
-                self._given = max(self._given, start + piece)
-                if not await asyncio.to_thread(spool.open):
-                    spool = Spool((await self.landed()).path)
-                yield await asyncio.to_thread(spool.read, piece, start)
-                start += piece
+            await spool.opened()
+            most = FIRST_STRETCH_BYTES
+            while end > start:
+                size = min(end - start, most)
+                self._given = max(self._given, start + size)
+                yield Stretch(spool, start, size)
+                start, most = start + size, STRETCH_BYTES
+                end = await self._reach(start, stop)
         finally:
-            self._readers -= 1
-            await ended(spool.close)
+            await spool.drop()
 
     async def run(self) -> None:
         """Download, prove and keep the file; `fail` must be called with what this raises.
@@ -137,11 +145,12 @@ class Flight:
         Raises:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: nothing was kept.
         """
+        held = await self._find()
+        if held is not None:
+            self._arrive(held)
+            return
+        self._spool.hold()
         try:
-            held = await self._find()
-            if held is not None:
-                self._arrive(held)
-                return
             await self._download.run()
             proof = self._download.proof
             await proof.check(self._path)
@@ -150,8 +159,11 @@ class Flight:
             held = await self._land(self._path, proof.sha256, self._download.written)
             self._arrive(held)
         finally:
-            with suppress(StoreError):  # the next start sweeps what could not be removed now
-                await ended(self._spool.remove)
+            try:
+                with suppress(StoreError):  # the next start sweeps what could not be removed now
+                    await ended(self._spool.remove)
+            finally:
+                await self._spool.drop()
         await self._settle(held)
 
     def fail(self, error: BaseException) -> None:
@@ -170,17 +182,24 @@ class Flight:
             await self._moved.wait()
 
     def _arrive(self, held: HeldFile) -> None:
-        self.held, self._path, self._proved = held, held.path, True
+        self.held, self._proved = held, True
         self._wake()
-
-    @property
-    def _piece_bytes(self) -> int:
-        return max(SMALLEST_PIECE_BYTES, min(LARGEST_PIECE_BYTES, READ_AHEAD_BYTES // max(1, self._readers)))
 
     def _raise_failure(self) -> None:
         if self.error is not None:
             raise self.error.with_traceback(None)
 
+    def _grow(self) -> None:
+        """Wake those who wait, not all of them for every small piece."""
+        if not self._woken_at or self.released - self._woken_at >= STRETCH_BYTES:
+            self._wake()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(WAKE_SECONDS, self._wake)
+
     def _wake(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        self._woken_at = self.released
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()

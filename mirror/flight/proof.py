@@ -12,9 +12,6 @@ from mirror.errors import Conflict, Corrupt, StoreError
 from mirror.model import File
 from mirror.names import Sha256
 
-OFF_LOOP_BYTES = 256 * 1024
-"""From this size on bytes are hashed in a thread: 256 KiB keep the event loop for about a quarter of a millisecond."""
-
 _BY_STRENGTH = (
     "sha512",
     "sha3_512",
@@ -62,14 +59,8 @@ class Proof:
             hashlib.new(promise.other[0], usedforsecurity=False) if promise.other is not None else None
         )
 
-    async def add(self, data: bytes) -> None:
-        """Take the next bytes."""
-        if len(data) >= OFF_LOOP_BYTES:
-            await asyncio.to_thread(self._add, data)
-        else:
-            self._add(data)
-
-    def _add(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
+        """Take the next bytes; it takes a millisecond for one or two million of them."""
         self._sha256.update(data)
         if self._other is not None:
             self._other.update(data)
@@ -126,7 +117,7 @@ class Repetition:
         if self._left == 0:
             return chunk
         known, new = chunk[: self._left], chunk[self._left :]
-        await self._again.add(known)
+        await asyncio.to_thread(self._again.add, known)
         self._left -= len(known)
         if self._left == 0 and self._again.sha256 != self._expected:
             raise Conflict("The file changed on the upstream.")

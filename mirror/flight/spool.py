@@ -2,16 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
 from mirror.errors import StoreError
 
+LARGEST_PIECE_BYTES = 256 * 1024
+SMALLEST_PIECE_BYTES = 32 * 1024
+READ_AHEAD_BYTES = 16 * 1024 * 1024
+"""What all who read one file into memory may hold together, as long as their pieces are not the smallest already."""
+
 
 class Spool:
-    """One open file, for the one writer or for one reader. Every method blocks: call it in a thread.
+    """One open file, for one writer and any number of readers. Methods that are not coroutines block, but for `hold`.
 
     A task that is cancelled leaves its read or write running in a thread. Were the file closed under it, its descriptor
     could by then be another file's or a client's socket; so one lock lets each call finish before the close. The file is
@@ -24,19 +29,37 @@ class Spool:
         self._descriptor: int | None = None
         self._closed = False
         self._lock = Lock()
+        self.holders = 0
+        """How many need the file open: its writer and its readers."""
 
-    def open(self) -> bool:
-        """Open the file, when it is not open yet; False when it is not where it was.
+    def hold(self) -> None:
+        """Keep the file open until `drop`."""
+        self.holders += 1
+
+    async def drop(self) -> None:
+        """Close the file when nobody holds it any more, also when the caller is cancelled meanwhile."""
+        self.holders -= 1
+        if not self.holders:
+            await ended(self.close)
+
+    async def opened(self) -> None:
+        """Open the file, when it is not open yet.
 
         Raises:
-            StoreError: the disk failed.
+            StoreError: the disk failed, or the file is not there.
         """
+        if self._descriptor is None:
+            await asyncio.to_thread(self._open)
+
+    def _open(self) -> None:
         with self._lock, disk_failures():
-            try:
-                self._opened()
-            except FileNotFoundError:
-                return False
-            return True
+            self._held()
+
+    def fileno(self) -> int:
+        """Give the descriptor of the open file, which is its own as long as it is held."""
+        if self._descriptor is None:
+            raise StoreError("A file of the cache was closed while it was in use.")
+        return self._descriptor
 
     def read(self, size: int, at: int) -> bytes:
         """Read the `size` bytes at offset `at`, all of which were written.
@@ -45,7 +68,7 @@ class Spool:
             StoreError: the disk failed, or has lost some of them.
         """
         with self._lock, disk_failures():
-            data = os.pread(self._opened(), size, at)
+            data = os.pread(self._held(), size, at)
         if len(data) != size:
             raise StoreError("A file of the cache is shorter than what was written to it: check the disk.")
         return data
@@ -59,7 +82,7 @@ class Spool:
         rest = memoryview(data)
         with self._lock, disk_failures():
             while rest:
-                written = os.pwrite(self._opened(), rest, at)
+                written = os.pwrite(self._held(), rest, at)
                 rest, at = rest[written:], at + written
 
     def truncate(self) -> None:
@@ -69,7 +92,7 @@ class Spool:
             StoreError: the disk failed.
         """
         with self._lock, disk_failures():
-            os.ftruncate(self._opened(), 0)
+            os.ftruncate(self._held(), 0)
 
     def close(self) -> None:
         """Close the file after the call that is under way; later calls fail."""
@@ -80,17 +103,54 @@ class Spool:
                 self._descriptor = None
 
     def remove(self) -> None:
-        """Close the file and remove its name; readers that have it open read on."""
-        self.close()
+        """Remove the file's name; those who hold it read on.
+
+        Raises:
+            StoreError: the disk failed.
+        """
         with disk_failures():
             self._path.unlink(missing_ok=True)
 
-    def _opened(self) -> int:
+    def _held(self) -> int:
         if self._closed:
             raise StoreError("A file of the cache was closed while it was in use.")
         if self._descriptor is None:
             self._descriptor = os.open(self._path, self._flags, 0o644)
         return self._descriptor
+
+
+class Stretch:
+    """Bytes of a spool that somebody holds. It fulfils `mirror.ports.Stretch`.
+
+    Attributes:
+        start: offset of the first byte in the file.
+    """
+
+    def __init__(self, spool: Spool, start: int, size: int) -> None:
+        self.start = start
+        self._spool = spool
+        self._size = size
+
+    def __len__(self) -> int:
+        """Tell how many bytes."""
+        return self._size
+
+    def fileno(self) -> int:
+        """Give the descriptor of the file."""
+        return self._spool.fileno()
+
+    async def pieces(self, start: int) -> AsyncIterator[bytes]:
+        """Read the bytes from an offset of the file on, in pieces that are the smaller the more readers there are.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        at, end = start, self.start + self._size
+        while at < end:
+            share = READ_AHEAD_BYTES // max(1, self._spool.holders)
+            size = min(end - at, max(SMALLEST_PIECE_BYTES, min(LARGEST_PIECE_BYTES, share)))
+            yield await asyncio.to_thread(self._spool.read, size, at)
+            at += size
 
 
 async def ended(work: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mirror.ports.files import Arriving, FileCache, Files
+from mirror.ports.files import Arriving, FileCache, Files, Stretch
 from mirror.ports.index import Index, Source
 from mirror.ports.store import BlobInfo, BlobReader, Ledger, Store
 from mirror.ports.upstream import Body, FetchedList, FetchedPage, Upstream, Validators
@@ -21,6 +21,7 @@ __all__ = [
     "Ledger",
     "Source",
     "Store",
+    "Stretch",
     "Upstream",
     "Validators",
 ]

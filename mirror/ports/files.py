@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 from pathlib import Path
 from typing import Protocol
 
@@ -58,6 +58,27 @@ class Files(Protocol):
         ...
 
 
+class Stretch(Sized, Protocol):
+    """Bytes of an open file, to be sent by `sendfile` or to be read."""
+
+    @property
+    def start(self) -> int:
+        """Offset of the first byte in the file."""
+        ...
+
+    def fileno(self) -> int:
+        """Give the file's descriptor."""
+        ...
+
+    def pieces(self, start: int) -> AsyncIterator[bytes]:
+        """Read the bytes from this offset of the file on, in pieces.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        ...
+
+
 class Arriving(Protocol):
     """Bytes on their way, unverified until their end."""
 
@@ -71,8 +92,10 @@ class Arriving(Protocol):
         """An entity tag of this stream alone: it never equals the verified file's, so nothing is glued to it."""
         ...
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes | Stretch]:
         """Give bytes [start, stop) in order as they come; the last ones of the file only when its digest is right.
+
+        What is on the disk already is given as a `Stretch`, which is good until the next chunk is asked for.
 
         Raises:
             Corrupt: the bytes are not what the index promised; what came before must be thrown away.

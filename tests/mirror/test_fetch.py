@@ -22,7 +22,7 @@ from mirror.ports import Arriving
 from mirror.upstream.client import UpstreamClient
 from mirror.upstream.credentials import Connections
 from tests import wheels
-from tests.memory import MemoryBody, MemoryUpstream
+from tests.memory import MemoryBody, MemoryUpstream, taken
 from tests.simulator import Simulator, faults
 
 KIB = 1024
@@ -178,7 +178,7 @@ async def read(answer: HeldFile | Arriving, start: int = 0, stop: int | None = N
     """Read what the service gave, as the face would."""
     if isinstance(answer, HeldFile):
         return answer.path.read_bytes()[start:stop]
-    return b"".join([chunk async for chunk in answer.chunks(start, stop)])
+    return b"".join([await taken(chunk) async for chunk in answer.chunks(start, stop)])
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from mirror.names import ProjectName
 from mirror.ports import Arriving
 from mirror.wiring import House, open_house
 from tests.clock import Clock
+from tests.memory import taken
 from tests.simulator import Bearer, Gate, Pat, Simulator, faults
 from tests.wheels import BuiltFile, wheel
 
@@ -58,7 +59,7 @@ async def read(answer: HeldFile | Arriving) -> bytes:
     """Read a file, held or on its way."""
     if isinstance(answer, HeldFile):
         return await asyncio.to_thread(answer.path.read_bytes)
-    return b"".join([chunk async for chunk in answer.chunks()])
+    return b"".join([await taken(chunk) async for chunk in answer.chunks()])
 
 
 def descriptors() -> set[str]:
@@ -233,7 +234,7 @@ async def test_parts_of_large_files_are_relayed(dark: Path, relay_from: int, rel
         async with open_house(settings(dark, listed(feed, "feed"), limits=limits), version="1") as house:
             part = await house.files.part(await located(house, LARGE), 10, 20)
             assert not isinstance(part, HeldFile)
-            assert b"".join([chunk async for chunk in part.chunks(10, 20)]) == LARGE.data[10:20]
+            assert b"".join([await taken(chunk) async for chunk in part.chunks(10, 20)]) == LARGE.data[10:20]
         assert [asked.headers.get("Range") for asked in feed.asked("file")] == [
             "bytes=10-19" if relayed else None
         ]
