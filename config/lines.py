@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TextIO
 
 import msgspec
@@ -16,6 +17,7 @@ from config import redaction
 from config.logs import SecretValues, no_secrets
 
 _REMEMBERED_TEXTS = 4096
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -29,11 +31,15 @@ class Lines:
     Args:
         stream: where to.
         secrets: values that must never be written; asked for once in each turn that wrote something.
+        always: what every line tells; clean.
     """
 
-    def __init__(self, stream: TextIO, secrets: SecretValues = no_secrets) -> None:
+    def __init__(
+        self, stream: TextIO, secrets: SecretValues = no_secrets, always: Mapping[str, object] = _NOTHING
+    ) -> None:
         self._stream = stream
         self._secrets = secrets
+        self._always = always
         self._gathered: list[tuple[str, Mapping[str, object]]] = []
 
     def __call__(self, level: str, event: Mapping[str, object]) -> None:
@@ -44,17 +50,19 @@ class Lines:
 
     def _write(self) -> None:
         gathered, self._gathered = self._gathered, []
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        always = {**self._always, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
         hidden = redaction.spellings(self._secrets())
-        self._stream.write(_ENCODER.encode_lines(_cleanly(gathered, now, hidden)).decode())
+        self._stream.write(_ENCODER.encode_lines(_cleanly(gathered, always, hidden)).decode())
         self._stream.flush()
 
 
 def _cleanly(
-    gathered: Iterable[tuple[str, Mapping[str, object]]], now: str, hidden: tuple[str, ...]
+    gathered: Iterable[tuple[str, Mapping[str, object]]],
+    always: Mapping[str, object],
+    hidden: tuple[str, ...],
 ) -> list[dict[str, object]]:
     return [
         {name: _cleaned(value, hidden) if isinstance(value, str) else value for name, value in event.items()}
-        | {"level": level, "timestamp": now}
+        | {"level": level, **always}
         for level, event in gathered
     ]

@@ -57,21 +57,14 @@ class Server(_Table):
     """The address to bind; `0.0.0.0` or `::` for every one."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0 lets the system choose; the ready line tells."""
-    workers: int = 1
-    """Processes on one port: 1 in this version."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes on one port."""
     public_url: Annotated[str, AfterValidator(grammar.public_url)] = ""
     """What clients see in front of wheelkeep, without a slash at its end; empty: links are relative."""
     drain_seconds: float = Field(default=60, ge=0, allow_inf_nan=False)
     """How long running answers may take to end after SIGTERM."""
     keepalive_seconds: Seconds = 75
     """How long an idle client connection is kept."""
-
-    @field_validator("workers")
-    @classmethod
-    def _one_process(cls, workers: int) -> int:
-        if workers != 1:
-            raise ValueError("must be 1: this version runs one process")
-        return workers
 
 
 class Store(_Table):

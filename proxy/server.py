@@ -2,6 +2,7 @@
 
 On SIGTERM or SIGINT readiness goes off at once, no connection is accepted any more, idle ones are closed, and answers under way
 have `drain_seconds` to end. What is left then is reset, never ended as if it were whole. A second signal does not wait.
+A worker among several is told by its supervisor, and by nobody else: what goes to all processes at once is one signal.
 """
 
 import asyncio
@@ -9,17 +10,23 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from yarl import URL
 
+from proxy.front import Runner
 from proxy.middleware import TRAFFIC, Traffic, abort
 
 LONGEST_LINE_BYTES = 8190
 """Of a request line, and of one header field: the longest file name, percent-encoded, many times over."""
 MOST_HEADERS = 100
+BACKLOG = 1024
+"""Connections that may wait to be accepted, at each socket."""
 _LOOK_AGAIN_SECONDS = 0.05
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -30,29 +37,80 @@ class CannotListen(Exception):
     """The address cannot be listened on; the message says why and what to do."""
 
 
-async def serve(
-    app: web.Application,
-    host: str,
-    port: int,
-    *,
-    drain_seconds: float,
-    keepalive_seconds: float = 75,
-    on_ready: Callable[[str], None],
-) -> None:
-    """Serve until SIGTERM or SIGINT, and return when everything is closed. It runs in the main thread.
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where one process accepts connections.
+
+    Attributes:
+        url: what is served there, as the host was written, without a final slash.
+        sockets: bound and listening, one for each address of the host.
+    """
+
+    url: str
+    sockets: tuple[socket.socket, ...]
+
+    def close(self) -> None:
+        """Accept nothing there any more; a copy that another process has is its own."""
+        for each in self.sockets:
+            each.close()
+
+
+def listen(host: str, port: int, *, workers: int = 1) -> list[Listening]:
+    """Listen for so many processes on one port. It blocks, since it may look the host up.
+
+    Several have a socket each, among which the kernel spreads connections by their address: where they share one, who
+    wakes first takes all that wait. Whoever holds the sockets keeps what waits at one while its process is replaced.
 
     Args:
-        app: what `proxy.app.build` built.
         host: an address or a name of this machine.
         port: 0 takes a free one.
-        drain_seconds: how long answers under way may take to end.
-        keepalive_seconds: how long an idle connection stays open, and how long a request's headers may take.
-        on_ready: called once with the URL that is served, without a final slash, when connections are accepted.
+        workers: processes.
 
     Raises:
         CannotListen: the port is taken, forbidden, or the host is not one of this machine.
     """
-    runner = web.AppRunner(
+    bound: list[list[socket.socket]] = []
+    try:
+        addresses = _addresses(host)
+        # The first takes the port for itself alone: by the others alone, another wheelkeep could be joined unawares.
+        first = _bound(addresses, port, shared=False)
+        bound.append(first)
+        port = first[0].getsockname()[1]
+        if workers > 1:
+            for each in bound.pop():
+                each.close()
+            for _ in range(workers):
+                bound.append(_bound(addresses, port, shared=True))  # noqa: PERF401  (what is bound is closed on failure)
+    except (OSError, UnicodeError) as error:
+        for sockets in bound:
+            for each in sockets:
+                each.close()
+        raise CannotListen(_why_not(error, host, port)) from error
+    url = str(URL.build(scheme="http", host=host, port=port))
+    return [Listening(url, tuple(sockets)) for sockets in bound]
+
+
+async def serve(
+    app: web.Application,
+    listening: Listening,
+    *,
+    drain_seconds: float,
+    keepalive_seconds: float = 75,
+    orders: socket.socket | None = None,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve until told to leave, and return when everything is closed. It runs in the main thread.
+
+    Args:
+        app: what `proxy.app.build` built.
+        listening: where; closed in the end.
+        drain_seconds: how long answers under way may take to end.
+        keepalive_seconds: how long an idle connection stays open, and how long a request's headers may take.
+        orders: of a worker's supervisor: each byte is a signal's number, and the end is a SIGTERM. None: SIGTERM and
+            SIGINT of this process are heard instead.
+        on_ready: called once, when connections are accepted.
+    """
+    runner = Runner(
         app,
         access_log=None,
         handler_cancellation=True,
@@ -65,23 +123,47 @@ async def serve(
     )
     await runner.setup()
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
     try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except (OSError, UnicodeError) as error:
-            raise CannotListen(_why_not(error, host, port)) from error
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, told.put_nowait, number)
-        on_ready(site.name)
-        name = (await told.get()).name
-        _log.info("shutting down", signal=name, requests=len(app[TRAFFIC].busy))
-        await _drain(runner, app[TRAFFIC], drain_seconds, told)
+        for each in listening.sockets:
+            await web.SockSite(runner, each, backlog=BACKLOG).start()
+        with _signals(told) if orders is None else _orders(told, orders):
+            on_ready()
+            name = (await told.get()).name
+            _log.info("shutting down", signal=name, requests=len(app[TRAFFIC].busy))
+            await _drain(runner, app[TRAFFIC], drain_seconds, told)
+    finally:
+        await runner.cleanup()
+        listening.close()
+
+
+@contextmanager
+def _signals(told: "asyncio.Queue[signal.Signals]") -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, told.put_nowait, number)
+    try:
+        yield
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-        await runner.cleanup()
+
+
+@contextmanager
+def _orders(told: "asyncio.Queue[signal.Signals]", orders: socket.socket) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    orders.settimeout(0)
+
+    def hear() -> None:
+        order = orders.recv(1)
+        if not order:
+            loop.remove_reader(orders)  # an end is heard for ever
+        told.put_nowait(signal.Signals(order[0]) if order else signal.SIGTERM)
+
+    loop.add_reader(orders, hear)
+    try:
+        yield
+    finally:
+        loop.remove_reader(orders)
 
 
 async def _drain(
@@ -105,6 +187,30 @@ async def _drain(
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     for connection in server.connections:
         abort(connection.transport)
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    """Give the addresses that a host stands for, each once."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    return list(dict.fromkeys((family, socket.getnameinfo(at, numeric)[0]) for family, _, _, _, at in found))
+
+
+def _bound(
+    addresses: list[tuple[socket.AddressFamily, str]], port: int, *, shared: bool
+) -> list[socket.socket]:
+    """Listen at all addresses on one port."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in addresses:
+            bound = socket.create_server((address, port), family=family, backlog=BACKLOG, reuse_port=shared)
+            sockets.append(bound)
+            port = bound.getsockname()[1]
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
 
 
 def _why_not(error: OSError | UnicodeError, host: str, port: int) -> str:

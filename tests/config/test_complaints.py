@@ -88,9 +88,9 @@ WRONG_FILES = {
         "[server]\nport =\n",
         "wheelkeep.toml is not valid TOML: invalid value (at line 2, column 7).",
     ),
-    "several processes": (
-        "[server]\nworkers = 4\n",
-        "[server] workers in wheelkeep.toml must be 1: this version runs one process.",
+    "no process": (
+        "[server]\nworkers = 0\n",
+        "[server] workers in wheelkeep.toml must be 1 or more.",
     ),
     "another store": (
         "[store]\nurl = 'azblob://packages'\n",
@@ -261,7 +261,7 @@ def test_a_wrong_value_of_the_file_is_not_blamed_on_a_variable(
 
 def test_every_mistake_is_told_at_once(write: Write) -> None:
     """Two mistakes are two lines, so that nobody has to start twice."""
-    write("[server]\nport = 'x'\nworkers = 2\n")
+    write("[server]\nport = 'x'\nworkers = 0\n")
     with pytest.raises(ConfigurationError) as caught:
         load()
     assert len(str(caught.value).splitlines()) == 2

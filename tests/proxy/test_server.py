@@ -16,7 +16,7 @@ from yarl import URL
 
 from mirror.model import File
 from proxy.middleware import TRAFFIC
-from proxy.server import LONGEST_LINE_BYTES, CannotListen, serve
+from proxy.server import LONGEST_LINE_BYTES, CannotListen, listen, serve
 from tests.proxy.memory import House, MemoryArriving, assemble, read_all, read_reply, read_to_the_end
 
 WHEEL = "demo_pkg-1.0-py3-none-any.whl"
@@ -49,23 +49,29 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    disk: Path, *, drain_seconds: float = 30, keepalive_seconds: float = 75
+    disk: Path,
+    *,
+    drain_seconds: float = 30,
+    keepalive_seconds: float = 75,
+    orders: socket.socket | None = None,
 ) -> AsyncIterator[Running]:
     """Serve on a free port of loopback until told to leave."""
     house = assemble(disk)
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    [listening] = listen("127.0.0.1", 0)
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
             house.app,
-            "127.0.0.1",
-            0,
+            listening,
             drain_seconds=drain_seconds,
             keepalive_seconds=keepalive_seconds,
-            on_ready=ready.set_result,
+            orders=orders,
+            on_ready=lambda: ready.set_result(None),
         )
     )
     task.add_done_callback(lambda _task: ready.cancel())
-    port = URL(await ready).port
+    await ready
+    port = URL(listening.url).port
     assert port
     try:
         yield Running(house, task, port)
@@ -211,34 +217,91 @@ async def test_what_is_no_request_is_one_line_in_the_log(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
-    """A port in use is an error that names the port and says what to do."""
-    house = assemble(tmp_path)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_that_is_taken_is_one_sentence(workers: int) -> None:
+    """A port in use is an error that names the port and says what to do, however many are to listen."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(
             CannotListen, match=rf"^Port {port} at 127.0.0.1 is taken .* choose another port\.$"
         ):
-            await serve(house.app, "127.0.0.1", port, drain_seconds=1, on_ready=print)
+            listen("127.0.0.1", port, workers=workers)
 
 
-async def test_a_foreign_address_is_one_sentence(tmp_path: Path) -> None:
+def test_workers_of_another_server_are_not_joined() -> None:
+    """A port at which another server's workers listen is taken, although they share it among themselves."""
+    places = listen("127.0.0.1", 0, workers=2)
+    port = URL(places[0].url).port
+    assert port
+    for workers in (1, 2):
+        with pytest.raises(CannotListen, match="is taken"):
+            listen("127.0.0.1", port, workers=workers)
+    for place in places:
+        place.close()
+
+
+def test_workers_share_a_port() -> None:
+    """Each worker has a socket of its own at one URL, which is told with the port that was chosen."""
+    places = listen("127.0.0.1", 0, workers=3)
+    ports = {each.getsockname()[1] for place in places for each in place.sockets}
+    for place in places:
+        place.close()
+    assert {place.url for place in places} == {f"http://127.0.0.1:{ports.pop()}"}
+    assert not ports
+
+
+def test_a_foreign_address_is_one_sentence() -> None:
     """An address that is not one of this machine is an error that says so."""
-    house = assemble(tmp_path)
     with pytest.raises(CannotListen, match=r"^This machine has no address 192\.0\.2\.1"):
-        await serve(house.app, "192.0.2.1", 0, drain_seconds=1, on_ready=print)
+        listen("192.0.2.1", 0)
 
 
 @pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example", "::1%nowhere"])
-async def test_a_host_that_is_none_is_one_sentence(tmp_path: Path, host: str) -> None:
+def test_a_host_that_is_none_is_one_sentence(host: str) -> None:
     """A host that stands for no address, or cannot be one at all, is an error that names it and says what to write."""
-    house = assemble(tmp_path)
     with pytest.raises(CannotListen) as caught:
-        await serve(house.app, host, 0, drain_seconds=1, on_ready=print)
+        listen(host, 0)
     assert (
         str(caught.value)
         == f"This machine has no address {host}: choose one of its own, 127.0.0.1 or 0.0.0.0."
     )
+
+
+async def test_a_worker_hears_its_supervisor(tmp_path: Path) -> None:
+    """An order is a signal: the first lets answers end, and the second does not wait for them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        async with running(tmp_path, drain_seconds=600, orders=theirs) as server:
+            under_way(server.house)
+            reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+            await reader.readuntil(b"\r\n\r\n")
+            ours.send(bytes([signal.SIGTERM]))
+            await until(lambda: server.house.app[TRAFFIC].draining)
+            ours.send(bytes([signal.SIGINT]))
+            async with asyncio.timeout(20):
+                await server.task
+            _, reset = await read_to_the_end(reader)
+            writer.close()
+            assert reset
+
+
+async def test_a_worker_without_its_supervisor_leaves(tmp_path: Path) -> None:
+    """The end of the orders lets answers under way end, as a SIGTERM does, and is heard once."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        async with running(tmp_path, orders=theirs) as server:
+            arriving, gate = under_way(server.house)
+            reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+            head = await reader.readuntil(b"\r\n\r\n")
+            ours.close()
+            await until(lambda: server.house.app[TRAFFIC].draining)
+            for _ in range(len(DATA) // arriving.piece + 1):
+                gate.release()
+            reply = read_reply(head + await read_all(reader))
+            writer.close()
+            assert (reply.whole, reply.body) == (True, DATA)
+            async with asyncio.timeout(20):
+                await server.task
 
 
 async def test_leaving_is_told(tmp_path: Path, lines: LogCapture) -> None:

@@ -64,7 +64,7 @@ async def test_wrong_usage_is_one_sentence(arguments: tuple[str, ...], said: str
     [
         ("[server]\nprot = 1\n", "Unknown key 'prot' in [server] of wheelkeep.toml: did you mean 'port'?"),
         ("[server\n", "wheelkeep.toml is not valid TOML:"),
-        ("[server]\nworkers = 2\n", "this version runs one process."),
+        ("[server]\nworkers = 0\n", "[server] workers in wheelkeep.toml must be"),
     ],
 )
 async def test_a_wrong_configuration_is_one_sentence(text: str, said: str, run: Run, tmp_path: Path) -> None:

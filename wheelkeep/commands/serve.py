@@ -1,10 +1,17 @@
 """`wheelkeep serve`: reads the settings, wires the house, serves it, and says once where it is."""
 
 import asyncio
+import gc
 import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from structlog.contextvars import bind_contextvars
 
 from config import loading, logs, secrets
 from config.complaints import uncapitalised
@@ -14,6 +21,11 @@ from config.settings import Settings
 from mirror.errors import StoreError
 from wheelkeep import __version__
 from wheelkeep.terminal import Failed, say
+
+if TYPE_CHECKING:
+    from proxy.access import Write
+    from proxy.metrics import Shared
+    from proxy.server import Listening
 
 
 def run(config: Path | None, *, host: str | None, port: int | None) -> None:
@@ -27,21 +39,71 @@ def run(config: Path | None, *, host: str | None, port: int | None) -> None:
     Raises:
         ConfigurationError: the configuration is wrong.
         WheelkeepError: a part of the house cannot be built.
-        Failed: the store or the cache cannot be had, or the address cannot be listened on.
+        Failed: the store or the cache cannot be had, the address cannot be listened on, or a worker cannot start.
     """
     settings = loading.load(config, host=host, port=port)
     logs.set_up(secrets=secrets.known_values)
-    asyncio.run(_serve(settings))
+    if settings.server.workers == 1:
+        asyncio.run(_serve(settings))
+    else:
+        _serve_together(settings)
 
 
-async def _serve(settings: Settings) -> None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of one worker among several."""
+
+    number: int
+    listening: "Listening"
+    shared: "Shared"
+    orders: socket.socket
+    ready: Callable[[], None]
+
+
+def _serve_together(settings: Settings) -> None:
+    """Serve with several processes: this one listens and supervises."""
+    # What the workers need is loaded here, once, so that they share its memory and start at once.
+    from mirror import wiring  # noqa: F401, PLC0415
+    from proxy import app  # noqa: F401, PLC0415
+    from proxy.metrics import Shared  # noqa: PLC0415
+    from wheelkeep.workers import Supervisor  # noqa: PLC0415
+
+    places = _listen(settings)
+
+    def work(number: int, orders: socket.socket, ready: Callable[[], None]) -> None:
+        bind_contextvars(worker=number)
+        for other in places:
+            if other is not places[number - 1]:
+                other.close()
+        asyncio.run(_serve(settings, _Place(number, places[number - 1], shared, orders, ready)))
+
+    def leave() -> None:
+        for each in places:
+            each.close()
+
+    with TemporaryDirectory(prefix="wheelkeep-metrics-") as folder:
+        shared = Shared(Path(folder))
+        shared.enter(0)
+        gc.freeze()  # a collection in a worker would copy the pages that all share
+        Supervisor(
+            settings.server.workers,
+            work,
+            drain_seconds=settings.server.drain_seconds,
+            on_ready=lambda: say(announcement(settings, places[0].url)),
+            on_death=shared.leave,
+            on_leaving=leave,
+        ).run()
+
+
+async def _serve(settings: Settings, place: _Place | None = None) -> None:
     # Imported here, so that a wrong configuration is told without loading the server.
     from mirror import wiring  # noqa: PLC0415
     from proxy import app, server  # noqa: PLC0415
-    from proxy.access import write_structured  # noqa: PLC0415
     from proxy.metrics import Metrics  # noqa: PLC0415
 
     metrics = Metrics(__version__)
+    if place is not None:
+        metrics = Metrics(__version__, shared=place.shared, number=place.number)
     async with AsyncExitStack() as stack:
         opening = wiring.open_house(settings, observer=metrics.observe, version=__version__)
         try:
@@ -58,19 +120,45 @@ async def _serve(settings: Settings) -> None:
             health=house.health,
             metrics=metrics,
             public_url=settings.server.public_url,
-            write_line=write_structured if sys.stderr.isatty() else Lines(sys.stderr, secrets.known_values),
+            write_line=_access_log(None if place is None else place.number),
         )
-        try:
-            await server.serve(
-                application,
-                settings.server.host,
-                settings.server.port,
-                drain_seconds=settings.server.drain_seconds,
-                keepalive_seconds=settings.server.keepalive_seconds,
-                on_ready=lambda url: say(announcement(settings, url)),
-            )
-        except server.CannotListen as error:
-            raise Failed(str(error)) from error
+        listening = (await asyncio.to_thread(_listen, settings))[0] if place is None else place.listening
+        pulse = asyncio.create_task(metrics.pulse())
+        stack.push_async_callback(_cancelled, pulse)
+        await server.serve(
+            application,
+            listening,
+            drain_seconds=settings.server.drain_seconds,
+            keepalive_seconds=settings.server.keepalive_seconds,
+            orders=None if place is None else place.orders,
+            on_ready=place.ready if place else lambda: say(announcement(settings, listening.url)),
+        )
+
+
+def _access_log(worker: int | None) -> "Write":
+    """Give what writes the access lines: a person at a terminal reads few of them, a file gets many."""
+    from proxy.access import write_structured  # noqa: PLC0415  (see `_serve`)
+
+    if sys.stderr.isatty():
+        return write_structured
+    return Lines(sys.stderr, secrets.known_values, {} if worker is None else {"worker": worker})
+
+
+def _listen(settings: Settings) -> "list[Listening]":
+    """Listen for each worker."""
+    from proxy import server  # noqa: PLC0415  (see `_serve`)
+
+    configured = settings.server
+    try:
+        return server.listen(configured.host, configured.port, workers=configured.workers)
+    except server.CannotListen as error:
+        raise Failed(str(error)) from error
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def unusable(place: str, why: str) -> str:
