@@ -7,6 +7,7 @@ from aiohttp import web
 from mirror.health import Health
 from mirror.ports import Files, Index
 from proxy.access import Access, Write, write_structured
+from proxy.front import REPEATS, Repeats
 from proxy.metrics import Metrics
 from proxy.middleware import TRAFFIC, Traffic, mark, watch
 from proxy.pages import Pages
@@ -43,10 +44,10 @@ def build(
     """
     traffic = Traffic()
     metrics.watch_requests(lambda: len(traffic.busy))
-    app = web.Application(
-        middlewares=[watch(Access(metrics, write_line), traffic, write_seconds=write_seconds)]
-    )
+    access = Access(metrics, write_line)
+    app = web.Application(middlewares=[watch(access, traffic, write_seconds=write_seconds)])
     app[TRAFFIC] = traffic
+    app[REPEATS] = Repeats(access, lambda: traffic.draining)
     app.on_response_prepare.append(mark)
     app.add_routes(OperationsViews(health, metrics, traffic).routes())
     pages, sender = Pages(), Sender(write_seconds)

@@ -23,6 +23,7 @@ from structlog.contextvars import bind_contextvars
 from mirror.errors import WheelkeepError
 from proxy import problems
 from proxy.access import Access, Ended
+from proxy.front import Front, Recipe, Repeat
 from proxy.problems import Declined, Problem
 
 CLIENT_GONE = 499
@@ -53,6 +54,8 @@ class Note:
     """Set once its headers are fixed."""
     reason: str | None = None
     """The sentence of a failure."""
+    recipe: Recipe | None = None
+    """Left by a view whose answer may be made anew without the application."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,13 +97,17 @@ def watch(access: Access, traffic: Traffic, *, write_seconds: float) -> Middlewa
         transport = request.transport
         traffic.busy.add(transport)
         status = CLIENT_GONE
+        response = None
         try:
             response = await _respond(request, handler, note, write_seconds)
             status = _NEVER_SENT.get(note.outcome or "", response.status)
             return response
         finally:
             traffic.busy.discard(transport)
-            access(_ended(request, note, status, time.perf_counter() - begun))
+            ended = _ended(request, note, status, time.perf_counter() - begun)
+            access(ended)
+            if response is not None:
+                _tell_the_front(transport, response, ended, note.recipe)
 
     return watched
 
@@ -202,6 +209,18 @@ def _problem(error: Exception, note: Note) -> Problem:
 def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-ID", "")
     return given if _SANE_REQUEST_ID.match(given) else secrets.token_hex(8)
+
+
+def _tell_the_front(
+    transport: asyncio.Transport | None, response: web.StreamResponse, ended: Ended, recipe: Recipe | None
+) -> None:
+    front = None if transport is None else transport.get_protocol()
+    if not isinstance(front, Front):
+        return
+    repeat = None
+    if recipe is not None and ended.index is not None and ended.status == HTTPStatus.OK:
+        repeat = Repeat(ended.view, ended.index, ended.path, recipe)
+    front.answered(response, repeat)
 
 
 def _ended(request: web.Request, note: Note, status: int, seconds: float) -> Ended:

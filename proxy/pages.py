@@ -19,6 +19,7 @@ from mirror.once import Once
 from mirror.simple import render
 from mirror.simple.media import TEXT_HTML, V1_JSON
 from mirror.simple.negotiate import Choice
+from proxy.front import wire_head
 
 try:
     from isal.igzip import compress
@@ -48,6 +49,8 @@ class Rendering:
     """Bytes that it keeps in memory: its own, and for the page behind it about as many as the body has without coding."""
     headers: CIMultiDict[str]
     """Every header field of a fresh 200; copy it before changing it."""
+    head: bytes
+    """The same with status line and length, as they go over the wire."""
 
 
 class Pages:
@@ -122,4 +125,4 @@ def _make(key: Key, write: Callable[[], bytes]) -> Rendering:
     if content_type != V1_JSON:
         headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         headers["Referrer-Policy"] = "no-referrer"
-    return Rendering(body, etag, weight, headers)
+    return Rendering(body, etag, weight, headers, wire_head(headers, len(body)))

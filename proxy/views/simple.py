@@ -1,6 +1,9 @@
 """The simple repository API: project list and project pages (PEP 503, PEP 691), negotiated, conditional, compressed."""
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -12,6 +15,7 @@ from mirror.simple import negotiate
 from mirror.simple.media import TEXT_HTML, V1_HTML, V1_JSON
 from mirror.simple.negotiate import Choice
 from proxy import caching
+from proxy.front import Ready
 from proxy.middleware import NOTE, Note
 from proxy.pages import Pages, Rendering
 from proxy.problems import Declined, Problem
@@ -19,6 +23,12 @@ from proxy.views import answers
 from proxy.views.sending import PIECE_BYTES, Sender
 
 OFFERED = (V1_JSON, V1_HTML, TEXT_HTML)
+
+
+class _Found(NamedTuple):
+    rendering: Rendering
+    source: str | None
+    stale_seconds: int | None
 
 
 class SimpleViews:
@@ -51,12 +61,9 @@ class SimpleViews:
     async def root(self, request: web.Request) -> web.StreamResponse:
         """Answer with the project list."""
         note = self._note(request, "root")
-        choice = _choice(request)
-        listing = await self._index.projects()
-        rendering = await self._pages.projects(
-            self._name, listing.projects, choice=choice, compressed=_compressed(request)
-        )
-        return await self._answer(request, note, rendering, listing.stale_seconds)
+        look = partial(self._list, _choice(request), compressed=_compressed(request))
+        note.recipe = partial(_ready, look)
+        return await self._answer(request, note, await look())
 
     async def project(self, request: web.Request) -> web.StreamResponse:
         """Answer with a project page; a name that is not normalized is redirected to the one that is."""
@@ -65,13 +72,9 @@ class SimpleViews:
         name = project_name(typed)
         if name != typed:
             return _moved(request, f"../{name}/")
-        choice = _choice(request)
-        answer = await self._index.project(name)
-        note.source = answer.source
-        rendering = await self._pages.project(
-            self._name, answer.page, file_base=self._file_base, choice=choice, compressed=_compressed(request)
-        )
-        return await self._answer(request, note, rendering, answer.stale_seconds)
+        look = partial(self._page, name, _choice(request), compressed=_compressed(request))
+        note.recipe = partial(_ready, look)
+        return await self._answer(request, note, await look())
 
     async def unfinished_root(self, request: web.Request) -> web.Response:
         """Redirect to the same with its final slash: relative links need it."""
@@ -89,9 +92,22 @@ class SimpleViews:
         note.index = self._name
         return note
 
-    async def _answer(
-        self, request: web.Request, note: Note, rendering: Rendering, stale_seconds: int | None
-    ) -> web.StreamResponse:
+    async def _list(self, choice: Choice, *, compressed: bool) -> _Found:
+        listing = await self._index.projects()
+        rendering = await self._pages.projects(
+            self._name, listing.projects, choice=choice, compressed=compressed
+        )
+        return _Found(rendering, None, listing.stale_seconds)
+
+    async def _page(self, name: ProjectName, choice: Choice, *, compressed: bool) -> _Found:
+        answer = await self._index.project(name)
+        rendering = await self._pages.project(
+            self._name, answer.page, file_base=self._file_base, choice=choice, compressed=compressed
+        )
+        return _Found(rendering, answer.source, answer.stale_seconds)
+
+    async def _answer(self, request: web.Request, note: Note, found: _Found) -> web.StreamResponse:
+        rendering, note.source, stale_seconds = found
         headers = rendering.headers
         note.outcome = "fresh"
         if stale_seconds is not None:
@@ -120,6 +136,14 @@ def project_name(typed: str) -> ProjectName:
         return names.project_name(typed)
     except Invalid as error:
         raise Declined(Problem(HTTPStatus.NOT_FOUND, str(error))) from error
+
+
+async def _ready(look: Callable[[], Coroutine[Any, Any, _Found]]) -> Ready | None:
+    """Make a fresh page anew; one that is stale is told as such by the application."""
+    rendering, source, stale_seconds = await look()
+    if stale_seconds is not None:
+        return None
+    return Ready(rendering.head, rendering.body, source, "fresh")
 
 
 def _choice(request: web.Request) -> Choice:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -17,6 +18,7 @@ from mirror.model import Answer, File, FileRef, HeldFile, Listing, ProjectList, 
 from mirror.names import ProjectName, Sha256
 from mirror.ports import Arriving
 from proxy.app import build
+from proxy.front import Runner
 from proxy.metrics import Metrics
 
 MODIFIED = 1_700_000_000
@@ -177,6 +179,13 @@ class MemoryFiles:
             raise self.failure
 
 
+class FrontedServer(TestServer):
+    """Serves as in the field: each connection meets the front first."""
+
+    async def _make_runner(self, **settings: Any) -> web.AppRunner:
+        return Runner(self.app, **settings)
+
+
 @dataclass(frozen=True)
 class Reply:
     """One answer as it came over the wire; the body is as it was sent, without chunk framing."""
@@ -294,4 +303,4 @@ def assemble(disk: Path, *, public_url: str = "", write_seconds: float = 60.0) -
         public_url=public_url,
         write_seconds=write_seconds,
     )
-    return House(index, files, metrics, conditions, app, TestServer(app, host="127.0.0.1"))
+    return House(index, files, metrics, conditions, app, FrontedServer(app, host="127.0.0.1"))

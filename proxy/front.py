@@ -1,0 +1,238 @@
+"""In front of the application: a request that came before, byte for byte, is answered without being taken apart again.
+
+A `Front` stands before the protocol of each connection. When the application has answered a plain GET whose answer is held in
+memory, the front keeps the very bytes of that request beside a recipe: how to make the answer anew. The same bytes then need no
+parser, no task and no routing. Index and cache are asked as ever, so that nothing is older than by the other way; when they
+would have to wait, or fail, or say something else than before, the request goes to the application.
+
+It answers only between two requests of a connection on which nothing but plain GETs came, each in one piece: there is no body,
+no part and no second request that could be taken for one. Where it sees anything else it steps aside for good.
+"""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any, cast
+
+from aiohttp import web
+
+from proxy.access import Access, Ended
+
+MOST_REQUESTS = 2048
+"""Requests that are known by heart, together a few MiB; the oldest leave first."""
+LONGEST_REQUEST_BYTES = 2048
+LARGEST_BODY_BYTES = 32 * 1024
+"""An empty buffer takes so much without waiting for the client."""
+
+_PLAIN = re.compile(
+    rb"GET /[!-~]* HTTP/1\.1\r\n"
+    rb"(?:(?!content-length|transfer-encoding|upgrade|expect|te:|trailer|connection:(?! keep-alive\r))[a-z0-9-]+:[\t -~]*\r\n)+\r\n",
+    re.IGNORECASE,
+)
+"""One whole request that can have no body and leaves the connection open."""
+_REPEATABLE = re.compile(
+    rb"[^\r]+\r\n(?:(?:host|user-agent|accept|accept-encoding|accept-language|cache-control|pragma|connection):[^\r]*\r\n)+\r\n",
+    re.IGNORECASE,
+)
+"""With no field that says who asks, what is known already, or which part is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A 200 of which nothing is left to find out."""
+
+    head: bytes
+    """Status line and header fields of the representation, each with its line end."""
+    body: bytes
+    source: str | None
+    outcome: str
+
+
+Recipe = Callable[[], Coroutine[Any, Any, Ready | None]]
+"""Makes an answer anew; None: the application has to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a view leaves behind of a request that may come again: how it is told, and how it is answered."""
+
+    view: str
+    index: str
+    path: str
+    recipe: Recipe
+
+
+class Repeats:
+    """The requests that are known by heart.
+
+    Args:
+        access: is told of each one that was answered.
+        leaving: whether the server is about to go, and connections with it.
+    """
+
+    def __init__(self, access: Access, leaving: Callable[[], bool]) -> None:
+        self._access = access
+        self._leaving = leaving
+        self._known: dict[bytes, Repeat] = {}
+        self._second = 0
+        self._common = b""
+
+    def learn(self, request: bytes, repeat: Repeat) -> None:
+        """Keep a request, when it is one that may be."""
+        if len(request) > LONGEST_REQUEST_BYTES or not _REPEATABLE.fullmatch(request):
+            return
+        if len(self._known) >= MOST_REQUESTS:
+            del self._known[next(iter(self._known))]
+        self._known[request] = repeat
+
+    def answer(self, request: bytes, transport: asyncio.Transport, client: str | None) -> bool:
+        """Answer a request at once, or tell that the application has to."""
+        repeat = self._known.get(request)
+        if repeat is None or transport.get_write_buffer_size() or transport.is_closing() or self._leaving():
+            return False
+        begun = time.perf_counter()
+        ready = _at_once(repeat.recipe())
+        if ready is None or len(ready.body) > LARGEST_BODY_BYTES:
+            return False
+        request_id = f"{random.getrandbits(64):016x}"
+        named = f"X-Request-ID: {request_id}\r\n\r\n".encode()
+        transport.write(b"".join((ready.head, self._fields(), named, ready.body)))
+        self._access(
+            Ended(
+                request_id=request_id,
+                method="GET",
+                path=repeat.path,
+                status=200,
+                sent=len(ready.body),
+                seconds=time.perf_counter() - begun,
+                client=client,
+                view=repeat.view,
+                index=repeat.index,
+                source=ready.source,
+                outcome=ready.outcome,
+            )
+        )
+        return True
+
+    def _fields(self) -> bytes:
+        """Give the fields that every answer has; the date changes once a second."""
+        now = int(time.time())
+        if now != self._second:
+            date = formatdate(now, usegmt=True)
+            common = f"Date: {date}\r\nServer: wheelkeep\r\nX-Content-Type-Options: nosniff\r\n"
+            self._second, self._common = now, common.encode()
+        return self._common
+
+
+class Front(asyncio.Protocol):
+    """Stands before the protocol of one connection."""
+
+    def __init__(self, behind: web.RequestHandler, repeats: Repeats) -> None:
+        self._behind = behind
+        self._repeats = repeats
+        self._transport: asyncio.Transport | None = None
+        self._client: str | None = None
+        self._asked: bytes | None = None
+        """What the application is answering now."""
+        self._let_through = 0.0
+        self._each_seconds = behind.keepalive_timeout / 10
+        """So often the protocol sees a request, since it closes a connection on which it sees none."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; see the base class."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if isinstance(peer, tuple) else None
+        self._behind.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what is known by heart, and hand on the rest."""
+        if self._transport is None or self._asked is not None or not _PLAIN.fullmatch(data):
+            self._step_aside()
+        else:
+            now = time.monotonic()
+            fresh = now - self._let_through < self._each_seconds
+            if fresh and self._repeats.answer(data, self._transport, self._client):
+                return
+            self._asked, self._let_through = data, now
+        self._behind.data_received(data)
+
+    def answered(self, response: web.StreamResponse, repeat: Repeat | None) -> None:
+        """Hear from the application that all of an answer is out; `repeat` is left when the next may be given here."""
+        asked, self._asked = self._asked, None
+        if asked is None or not response.keep_alive:
+            self._step_aside()
+        elif repeat is not None:
+            self._repeats.learn(asked, repeat)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End; see the base class."""
+        self._behind.connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """Hear that the client sends nothing more; see the base class."""
+        self._behind.eof_received()
+
+    def pause_writing(self) -> None:
+        """Hear that the client is slow; see the base class."""
+        self._behind.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hear that the client has caught up; see the base class."""
+        self._behind.resume_writing()
+
+    def _step_aside(self) -> None:
+        if self._transport is not None:
+            self._transport.set_protocol(self._behind)
+            self._transport = None
+
+
+REPEATS = web.AppKey("repeats", Repeats)
+
+
+class Runner(web.AppRunner):
+    """Runs an application with a `Front` before each connection."""
+
+    async def _make_server(self) -> web.Server:
+        return _Fronted(await super()._make_server(), self.app[REPEATS])
+
+
+class _Fronted(web.Server):
+    """The very server that it is made of, but for what a new connection meets first."""
+
+    def __init__(self, server: web.Server, repeats: Repeats) -> None:
+        self.__dict__ = server.__dict__
+        self._repeats = repeats
+
+    def __call__(self) -> web.RequestHandler:
+        # asyncio asks for a protocol, and this is one; only the annotation of the base class says more.
+        return cast("web.RequestHandler", Front(super().__call__(), self._repeats))
+
+
+def wire_head(headers: Mapping[str, str], size: int) -> bytes:
+    """Write status line and header fields of a 200 whose body has `size` bytes."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {size}\r\n".encode("latin-1")
+
+
+def _at_once(making: Coroutine[Any, Any, Ready | None]) -> Ready | None:
+    """Run a coroutine as far as it goes without waiting; None when it has to wait, or fails."""
+    try:
+        waited = making.send(None)
+    except StopIteration as done:
+        return cast("Ready | None", done.value)
+    except Exception:  # noqa: BLE001 - the application meets it again, and says it properly
+        return None
+    making.close()
+    if isinstance(waited, asyncio.Future):  # nobody waits for it any more, and how it ends is no news
+        waited.add_done_callback(_heard)
+    return None
+
+
+def _heard(future: "asyncio.Future[object]") -> None:
+    if not future.cancelled():
+        future.exception()
