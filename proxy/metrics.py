@@ -176,10 +176,15 @@ class Metrics:
             "1 while the last exchange with an upstream failed.",
             ("upstream",),
             registry=registry,
+            multiprocess_mode="livemostrecent",
         )
         self._looked: dict[tuple[Counter, str, str], Counter] = {}
         self._flights = Gauge(
-            "wheelkeep_flights_in_progress", "Downloads under way.", ("source",), registry=registry
+            "wheelkeep_flights_in_progress",
+            "Downloads under way.",
+            ("source",),
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._flights_ended = Counter(
             "wheelkeep_flights", "Downloads that ended.", ("source", "outcome"), registry=registry

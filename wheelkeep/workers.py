@@ -241,14 +241,15 @@ def _signals() -> Iterator[socket.socket]:
     told, handler = socket.socketpair()
     with told, handler:
         handler.settimeout(0)
-        outer = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(handler.fileno())
         try:
             yield told
         finally:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # all have left: there is nothing to hurry any more
             signal.set_wakeup_fd(-1)
-            for number, was in outer.items():
-                signal.signal(number, was)
 
 
 def _signal(told: socket.socket) -> signal.Signals:

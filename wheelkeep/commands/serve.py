@@ -103,7 +103,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
 
     metrics = Metrics(__version__)
     if place is not None:
-        metrics = Metrics(__version__, shared=place.shared, number=place.number)
+        metrics = await asyncio.to_thread(Metrics, __version__, shared=place.shared, number=place.number)
     async with AsyncExitStack() as stack:
         opening = wiring.open_house(settings, observer=metrics.observe, version=__version__)
         try:
