@@ -87,7 +87,7 @@ class Cache(_Table):
 
 
 class Limits(_Table):
-    """`[limits]`: bounds on what upstreams may send and how long they may take."""
+    """`[limits]`: bounds on what upstreams and clients may take: bytes, time, connections."""
 
     max_page_bytes: Bytes = ByteSize(100 * MB)
     """Of one project page or project list, decoded."""
@@ -107,6 +107,14 @@ class Limits(_Table):
     """Between two pieces of a body."""
     page_seconds: Seconds = 30
     """For one page in all, redirects included."""
+    slow_bytes_per_second: Bytes = ByteSize(64 * KIB)
+    """A file that comes slower than this over a whole window is given up, and continued on another connection."""
+    slow_window_seconds: Seconds = 60
+    """The window: time spent waiting for the upstream."""
+    write_seconds: Seconds = 60
+    """A client that takes none of an answer's bytes for so long is cut off."""
+    requests: int = Field(default=1000, ge=1)
+    """Of clients under way at one time, in each process; beyond it 503. Pages may take three quarters of them."""
 
 
 class Upstream(_Table):

@@ -167,6 +167,8 @@ def _limits(settings: Settings) -> Limits:
         first_byte_seconds=limits.first_byte_seconds,
         between_bytes_seconds=limits.between_bytes_seconds,
         page_seconds=limits.page_seconds,
+        slow_window_seconds=limits.slow_window_seconds,
+        slow_bytes_per_second=int(limits.slow_bytes_per_second),
         max_page_bytes=int(limits.max_page_bytes),
         connections=limits.upstream_connections,
     )

@@ -11,6 +11,7 @@ from proxy.front import REPEATS, Repeats
 from proxy.metrics import Metrics
 from proxy.middleware import TRAFFIC, Traffic, mark, watch
 from proxy.pages import Pages
+from proxy.shedding import Shedding
 from proxy.views.files import FileViews
 from proxy.views.operations import OperationsViews
 from proxy.views.sending import Sender
@@ -19,6 +20,7 @@ from proxy.views.simple import SimpleViews
 DEFAULT_INDEX = "default"
 """The index at `/simple/`; like every other it is at `/{name}/simple/` as well."""
 WRITE_SECONDS = 60.0
+MOST_REQUESTS = 1000
 
 
 def build(
@@ -29,6 +31,7 @@ def build(
     metrics: Metrics,
     public_url: str = "",
     write_seconds: float = WRITE_SECONDS,
+    most_requests: int = MOST_REQUESTS,
     write_line: Write = write_structured,
 ) -> web.Application:
     """Build the application.
@@ -40,6 +43,7 @@ def build(
         metrics: counts requests; what `mirror` does it learns by being its observer.
         public_url: where clients see this server, for absolute file links; empty: links are relative.
         write_seconds: how long a client may take none of an answer's bytes before it is cut off.
+        most_requests: under way at one time; pages are turned away before files are.
         write_line: writes the lines of the access log.
     """
     traffic = Traffic()
@@ -51,10 +55,11 @@ def build(
     app.on_response_prepare.append(mark)
     app.add_routes(OperationsViews(health, metrics, traffic).routes())
     pages, sender = Pages(), Sender(write_seconds)
+    shedding = Shedding(traffic, most_requests)
     for name, index in indexes.items():
         for prefix in ("", f"/{name}") if name == DEFAULT_INDEX else (f"/{name}",):
             file_base = f"{public_url.rstrip('/')}{prefix}/files/" if public_url else "../../files/"
             simple = SimpleViews(name, index, pages, sender, file_base=file_base)
-            app.add_routes(simple.routes(prefix))
-            app.add_routes(FileViews(name, index, files, sender).routes(prefix))
+            app.add_routes(shedding.of_pages(simple.routes(prefix)))
+            app.add_routes(shedding.of_files(FileViews(name, index, files, sender).routes(prefix)))
     return app

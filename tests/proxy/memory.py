@@ -287,7 +287,9 @@ def _unchunk(data: bytes) -> tuple[bytes, bool]:
     return bytes(body), False
 
 
-def assemble(disk: Path, *, public_url: str = "", write_seconds: float = 60.0) -> House:
+def assemble(
+    disk: Path, *, public_url: str = "", write_seconds: float = 60.0, most_requests: int = 1000
+) -> House:
     """Build an application over empty memory; its server is not started yet."""
     index, files, metrics = MemoryIndex(), MemoryFiles(disk), Metrics("1.2.3")
     conditions = [Health(ready=True)]
@@ -302,5 +304,6 @@ def assemble(disk: Path, *, public_url: str = "", write_seconds: float = 60.0) -
         metrics=metrics,
         public_url=public_url,
         write_seconds=write_seconds,
+        most_requests=most_requests,
     )
     return House(index, files, metrics, conditions, app, FrontedServer(app, host="127.0.0.1"))

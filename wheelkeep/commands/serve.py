@@ -120,6 +120,8 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             health=house.health,
             metrics=metrics,
             public_url=settings.server.public_url,
+            write_seconds=settings.limits.write_seconds,
+            most_requests=settings.limits.requests,
             write_line=_access_log(None if place is None else place.number),
         )
         listening = (await asyncio.to_thread(_listen, settings))[0] if place is None else place.listening
