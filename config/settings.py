@@ -97,6 +97,10 @@ class Limits(_Table):
     """Files up to here are whole and verified before their first byte is sent."""
     relay_from_bytes: Bytes = ByteSize(8 * MIB)
     """A range of a larger file that is not held is answered by the upstream's ranges."""
+    segment_from_bytes: Bytes = ByteSize(64 * MIB)
+    """A larger file is pulled in several ranges at once, where the upstream can do that."""
+    segment_connections: int = Field(default=4, ge=1)
+    """For one file at a time; 1: every file comes in one stream."""
     upstream_connections: int = Field(default=16, ge=1)
     """To one upstream at a time."""
     connect_seconds: Seconds = 5

@@ -17,6 +17,7 @@ from mirror.cache import DiskCache
 from mirror.catalog import CatalogIndex
 from mirror.events import Event, Observer, nobody
 from mirror.fetch import FileLimits, FileService
+from mirror.flight import Division
 from mirror.health import Conditions, Health, Readiness
 from mirror.indexes import FirstMatch, UpstreamIndex
 from mirror.ledger import StoreLedger
@@ -180,4 +181,7 @@ def _file_limits(settings: Settings) -> FileLimits:
         small_file_bytes=int(limits.small_file_bytes),
         relay_from_bytes=int(limits.relay_from_bytes),
         max_file_bytes=int(limits.max_file_bytes),
+        division=Division(
+            from_bytes=int(limits.segment_from_bytes), connections=limits.segment_connections
+        ),
     )

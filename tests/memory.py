@@ -27,6 +27,7 @@ class MemoryBody:
     gate: asyncio.Semaphore | None = None
     cut_after: int | None = None
     delimited: bool = True
+    ranges: bool = True
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the pieces, and break off where the test said so."""
@@ -134,7 +135,9 @@ class MemoryUpstream:
         cut_after, self.cut_after = self.cut_after, None
         total = len(whole) if self.delimited else None
         part = whole[first:last]
-        yield MemoryBody(part, first, total, tag, self.piece, self.gate, cut_after, self.delimited)
+        yield MemoryBody(
+            part, first, total, tag, self.piece, self.gate, cut_after, self.delimited, self.ranges
+        )
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Give the sidecar of a file."""

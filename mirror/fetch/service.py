@@ -15,8 +15,9 @@ from mirror.events import FileLooked, Observer, nobody
 from mirror.fetch.lessons import Lessons, file_key
 from mirror.fetch.relay import Relay
 from mirror.fetch.sidecars import Sidecars
-from mirror.flight import Flight, Flights, Origin, Promise
+from mirror.flight import Division, Flight, Flights, Origin, Promise
 from mirror.flight.download import RESUME_PAUSES_SECONDS
+from mirror.flight.segments import DIVISION
 from mirror.model import FileRef, HeldFile
 from mirror.once import Once
 from mirror.ports import Arriving, FileCache, Ledger, Upstream
@@ -40,6 +41,8 @@ class FileLimits:
     """A larger file is refused."""
     resume_pauses_seconds: tuple[float, ...] = RESUME_PAUSES_SECONDS
     """What is waited before each attempt to continue a download that broke."""
+    division: Division = DIVISION
+    """From when on a file is pulled in several ranges at once, and how."""
 
 
 class FileService:
@@ -184,6 +187,7 @@ class FileService:
                 promise=Promise.of(ref.file, digest),
                 max_bytes=self._limits.max_file_bytes,
                 resume_pauses_seconds=self._limits.resume_pauses_seconds,
+                division=self._limits.division,
             ),
             self._cache.spool(),
             find=partial(self._find, ref),

@@ -1,7 +1,8 @@
 """Flights: one download under way, any number of readers, proof before the last bytes.
 
     Flights          the table: one flight a key, owned by the service and not by a request
-    └── Flight       pulls one body to its end, resumes it when it breaks, and wakes the readers
+    └── Flight       wakes the readers, and gives them what they may have
+        ├── Download pulls one body to its end and resumes it when it breaks; a large file in several Segments at once
         ├── Spool    the file on disk that grows; readers read it at their own pace, so memory does not
         └── Proof    what was promised of the bytes, and whether they keep it
 
@@ -16,9 +17,11 @@ from mirror.flight.download import Origin
 from mirror.flight.flight import HOLD_BACK_BYTES, Flight, new_tag
 from mirror.flight.flights import Flights
 from mirror.flight.proof import Promise
+from mirror.flight.segments import Division
 
 __all__ = [
     "HOLD_BACK_BYTES",
+    "Division",
     "Flight",
     "Flights",
     "Origin",

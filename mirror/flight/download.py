@@ -1,14 +1,18 @@
 """The download of a flight: one file into the spool, continued where its body breaks, never glued to another file."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from mirror.errors import Conflict, Corrupt, Refused, Unreachable
+from mirror.errors import Conflict, Corrupt, NotFound, Refused, Unreachable, UpstreamError
 from mirror.flight.proof import Promise, Proof, Repetition
+from mirror.flight.segments import DIVISION, Division, Segments, Whole
 from mirror.flight.spool import Spool
 from mirror.ports import Body, Upstream
 
+READ_BACK_BYTES = 1024 * 1024
+"""What is read back from the spool at one time to be hashed, where it was not written in order."""
 RESUME_PAUSES_SECONDS = (0.0, 0.5, 2.0)
 """What is waited before each attempt to continue a body that broke; their number is the number of attempts."""
 
@@ -23,6 +27,7 @@ class Origin:
     max_bytes: int
     """A larger file is refused."""
     resume_pauses_seconds: tuple[float, ...] = RESUME_PAUSES_SECONDS
+    division: Division = DIVISION
 
 
 class Download:
@@ -31,7 +36,6 @@ class Download:
     Attributes:
         size: of the whole file in bytes, where it is known; it does not change once `answered`.
         written: bytes that are in the spool, from its start and without a hole.
-        received: bytes that came over the wire, repetitions included.
         answered: whether the upstream has begun to give the file.
         proof: the digests of what is written.
     """
@@ -49,16 +53,24 @@ class Download:
         """
         self.size = origin.promise.size
         self.written = 0
-        self.received = 0
         self.answered = False
         self.proof = Proof(origin.promise)
         self._origin = origin
         self._spool = spool
         self._moved = moved
         self._unread = unread
+        self._streamed = 0
+        self._segments: Segments | None = None
+        """Once there are some, all that is missing when they fail comes in one stream."""
+        self._dividable = origin.division.connections > 1
         self._validator: str | None = None
         self._continuable = False
         """Whether bytes may be asked for from the middle: what tells another file's bytes is known."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that came over the wire, repetitions included."""
+        return self._streamed + (0 if self._segments is None else self._segments.received)
 
     async def run(self) -> None:
         """Bring the whole file, of the size that was promised.
@@ -72,34 +84,76 @@ class Download:
         try:
             for pause in (*self._origin.resume_pauses_seconds, None):
                 try:
-                    return await self._pull()
+                    while not await self._pull():
+                        pass
                 except Unreachable:
                     if not self.answered or pause is None:
                         raise
                     await asyncio.sleep(pause)
+                else:
+                    return
         except Conflict as error:
             raise self._broken("changed on the upstream while it was downloaded") from error
 
-    async def _pull(self) -> None:
-        """Ask for what is missing, and take all that comes."""
+    async def _pull(self) -> bool:
+        """Ask for what is missing, and take all that comes; False: go on, that was but a part."""
         origin, at = self._origin, self.written if self._continuable else 0
         validator = self._validator if at else None
-        async with origin.upstream.open_file(origin.url, start=at, validator=validator) as body:
+        stop = at + origin.division.segment_bytes if self._divides(at) else None
+        async with AsyncExitStack() as stack:
+            body = await stack.enter_async_context(
+                origin.upstream.open_file(origin.url, start=at, stop=stop, validator=validator)
+            )
             self._admit(body, at)
             await self._spool.opened()
             if body.start < self.written and self._unread():
                 await self._restart(body)
+            tag = body.validator or ""
+            if body.ranges and tag.startswith('"') and body.start == self.written and self._divides(at):
+                return await self._pull_segments(body, tag, stack.aclose)
+            self._dividable = False
             repetition = Repetition(self.proof, self.written - body.start)
             async for chunk in body.chunks():
-                self.received += len(chunk)
+                self._streamed += len(chunk)
                 await self._append(await repetition.drop(chunk))
             repetition.check_done()
+        if stop is not None and self.written == stop:
+            return False
         if self.size is not None and self.written < self.size:
             raise self._broken("ended before its end")
         if self.size is None and not (body.delimited or self._origin.promise.proves_bytes):
             raise self._broken(
                 "came without a length and without a digest, so nobody can tell whether it is whole"
             )
+        return True
+
+    def _divides(self, at: int) -> bool:
+        """Tell whether what is missing is worth several connections."""
+        size = self.size
+        return self._dividable and size is not None and size - at >= self._origin.division.from_bytes
+
+    async def _pull_segments(self, first: Body, tag: str, close: Callable[[], Awaitable[None]]) -> bool:
+        """Take the rest in segments, hashed as it becomes whole from the start on; False: as far as that went."""
+        origin, size = self._origin, self.size or 0
+        self._dividable = False
+        whole = Whole(
+            upstream=origin.upstream,
+            url=origin.url,
+            size=size,
+            validator=tag,
+            resume_pauses_seconds=origin.resume_pauses_seconds,
+        )
+        self._segments = segments = Segments(whole, origin.division, self._spool, first.start)
+        async with segments.fetched(first, close):
+            try:
+                while self.written < size:
+                    end = min(await segments.beyond(self.written), self.written + READ_BACK_BYTES)
+                    await asyncio.to_thread(self._hash_back, end)
+                    self.written = end
+                    self._moved()
+            except (Conflict, Corrupt, NotFound, Refused, UpstreamError):
+                return False  # one stream is judged by what it is answered
+        return True
 
     def _admit(self, body: Body, at: int) -> None:
         """Judge an answer before its first byte is taken: it must be the file that is being downloaded."""
@@ -147,6 +201,9 @@ class Download:
     def _keep(self, data: bytes, at: int) -> None:
         self._spool.write(data, at)
         self.proof.add(data)
+
+    def _hash_back(self, end: int) -> None:
+        self.proof.add(self._spool.read(end - self.written, self.written))
 
     def _judge_size(self, size: int | None) -> None:
         if size is not None and size > self._origin.max_bytes:

@@ -42,6 +42,8 @@ class Body(Protocol):
     """Bytes of the whole file, where the upstream told."""
     validator: str | None
     """A strong ETag or a Last-Modified date that `If-Range` takes to continue this very file."""
+    ranges: bool
+    """Whether the answer proves that parts of the file can be had: it is one, or says so."""
     delimited: bool
     """Whether the answer says where it ends; without that a connection that breaks looks like the end of the file."""
 

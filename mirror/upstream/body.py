@@ -34,6 +34,7 @@ class ArrivingBody:
         self.start = extent.start
         self.total = extent.total
         self.validator = extent.validator
+        self.ranges = extent.ranges
         self.delimited = is_framed(response)
         self.failure: UpstreamError | None = None
         self._expected = extent.length

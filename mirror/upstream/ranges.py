@@ -17,12 +17,14 @@ class Extent:
         length: how many come, where that is known.
         total: bytes of the whole file, where that is known.
         validator: what `If-Range` takes to go on with this very file.
+        ranges: whether the answer proves that parts can be had.
     """
 
     start: int
     length: int | None
     total: int | None
     validator: str | None
+    ranges: bool
 
 
 def request_headers(start: int, stop: int | None, validator: str | None) -> dict[str, str]:
@@ -44,7 +46,8 @@ def request_headers(start: int, stop: int | None, validator: str | None) -> dict
 def whole(headers: Mapping[str, str]) -> Extent:
     """Read the extent of a 200 answer."""
     length = _content_length(headers)
-    return Extent(0, length, length, strong_validator(headers))
+    ranges = headers.get("Accept-Ranges", "").strip().lower() == "bytes"
+    return Extent(0, length, length, strong_validator(headers), ranges)
 
 
 def part(headers: Mapping[str, str], start: int, stop: int | None) -> Extent:
@@ -66,7 +69,7 @@ def part(headers: Mapping[str, str], start: int, stop: int | None) -> Extent:
     announced = _content_length(headers)
     if announced is not None and announced != length:
         raise Invalid("a part whose length contradicts its range")
-    return Extent(start, length, total, strong_validator(headers))
+    return Extent(start, length, total, strong_validator(headers), ranges=True)
 
 
 def is_another_file(headers: Mapping[str, str], validator: str | None) -> bool:

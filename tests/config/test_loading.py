@@ -20,6 +20,7 @@ def test_without_anything_the_defaults_hold() -> None:
     limits = settings.limits
     assert (limits.max_page_bytes, limits.max_file_bytes) == (100_000_000, 20_000_000_000)
     assert (limits.small_file_bytes, limits.relay_from_bytes) == (256 * 1024, 8 * 1024 * 1024)
+    assert (limits.segment_from_bytes, limits.segment_connections) == (64 * 1024 * 1024, 4)
     assert limits.upstream_connections == 16
     assert (limits.connect_seconds, limits.first_byte_seconds) == (5, 15)
     assert (limits.between_bytes_seconds, limits.page_seconds) == (30, 30)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from mirror.cache import DiskCache
 from mirror.errors import Corrupt, FileNotFound, Refused, StoreError, Throttled, Unreachable, WheelkeepError
 from mirror.events import Event, FlightEnded
-from mirror.flight import HOLD_BACK_BYTES, Flight, Flights, Origin, Promise
+from mirror.flight import HOLD_BACK_BYTES, Division, Flight, Flights, Origin, Promise
+from mirror.flight.segments import DIVISION
 from mirror.model import File, HeldFile
 from mirror.ports import Stretch
 from tests import wheels
@@ -67,6 +68,7 @@ class Field:
     now: float = 0.0
     settled: list[HeldFile] = field(default_factory=list)
     max_bytes: int = 10_000_000
+    division: Division = DIVISION
 
     def __post_init__(self) -> None:
         self.flights = Flights(observer=self.events.append, monotonic=lambda: self.now)
@@ -80,6 +82,7 @@ class Field:
                 promise=Promise.of(file, file.sha256),
                 max_bytes=self.max_bytes,
                 resume_pauses_seconds=pauses,
+                division=self.division,
             ),
             self.cache.spool(),
             find=self.find_nothing,

@@ -225,6 +225,17 @@ async def test_small_files_are_whole_first(dark: Path, whole: bool) -> None:  # 
             assert await read(await asking) == LARGE.data
 
 
+@pytest.mark.parametrize(("connections", "asked"), [(4, "bytes=0-16777215"), (1, None)])
+async def test_large_files_are_asked_for_in_segments(dark: Path, connections: int, asked: str | None) -> None:
+    """From `segment_from_bytes` on a first segment is asked for, unless there is to be one connection."""
+    limits = Limits(segment_from_bytes=KIB, segment_connections=connections)
+    async with Simulator() as feed:
+        filled(feed, LARGE)
+        async with open_house(settings(dark, listed(feed, "feed"), limits=limits), version="1") as house:
+            assert await read(await house.files.obtain(await located(house, LARGE))) == LARGE.data
+        assert [request.headers.get("Range") for request in feed.asked("file")] == [asked]
+
+
 @pytest.mark.parametrize(("relay_from", "relayed"), [(KIB, True), (500 * KIB, False)])
 async def test_parts_of_large_files_are_relayed(dark: Path, relay_from: int, relayed: bool) -> None:  # noqa: FBT001
     """A part of a cold file comes from the upstream's ranges from `relay_from_bytes` on; a smaller file is pulled whole."""

@@ -95,9 +95,11 @@ def test_what_is_taken_is_what_was_asked_for(
 
 
 def test_a_whole_file_says_its_length() -> None:
-    """A 200 answer begins at 0, and its total is its length where that is told."""
-    assert whole({"Content-Length": "7", "ETag": '"x"'}) == Extent(0, 7, 7, '"x"')
-    assert whole({}) == Extent(0, None, None, None)
+    """A 200 answer begins at 0, its total is its length where that is told, and it may say that there are ranges."""
+    assert whole({"Content-Length": "7", "ETag": '"x"'}) == Extent(0, 7, 7, '"x"', ranges=False)
+    assert whole({}) == Extent(0, None, None, None, ranges=False)
+    assert whole({"Accept-Ranges": "bytes"}).ranges
+    assert not whole({"Accept-Ranges": "none"}).ranges
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""A large file in several ranges at once: each is continued where it breaks, and none is glued to another file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from mirror.errors import Conflict, Unreachable
+from mirror.flight.spool import Spool, ended
+from mirror.ports import Body, Upstream
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Division:
+    """From when on a file is divided, and how."""
+
+    from_bytes: int = 64 * MIB
+    """A file of which less than this is missing comes in one stream."""
+    segment_bytes: int = 16 * MIB
+    connections: int = 4
+    """Segments of one file that are asked for at one time; 1: no file is divided."""
+
+
+DIVISION = Division()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What the segments of one file have in common."""
+
+    upstream: Upstream
+    url: str
+    size: int
+    validator: str
+    """A strong entity tag: each answer must have it."""
+    resume_pauses_seconds: tuple[float, ...]
+
+
+class Segments:
+    """The bytes of a file from an offset to its end, in segments that are written to the spool in any order.
+
+    Attributes:
+        received: bytes that came over the wire.
+    """
+
+    def __init__(self, whole: Whole, division: Division, spool: Spool, start: int) -> None:
+        self.received = 0
+        self._whole = whole
+        self._division = division
+        self._spool = spool
+        self._start = start
+        self._reached = list(range(start, whole.size, division.segment_bytes))
+        """Of each segment: the offset up to which it is in the spool."""
+        self._moved = asyncio.Event()
+        self._fetching: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def fetched(self, first: Body, close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Fetch during the block; when it ends nothing is written any more.
+
+        Args:
+            first: an answer that begins with the first segment, and may go on beyond it.
+            close: gives its connection back, as soon as the segment is there.
+        """
+        self._fetching = asyncio.create_task(self._fetch(first, close))
+        self._fetching.add_done_callback(lambda _: self._moved.set())
+        try:
+            yield
+        finally:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    async def beyond(self, at: int) -> int:
+        """Wait until the file is in the spool without a hole for more than `at` bytes, and tell for how many.
+
+        Raises:
+            Conflict: an answer was not of this file.
+            Corrupt, FileNotFound, Refused, UpstreamError: a segment could not be had.
+            StoreError: the disk failed.
+        """
+        while (end := self._unbroken(at)) <= at:
+            if self._fetching is not None and self._fetching.done():
+                self._fetching.result()
+            self._moved.clear()
+            await self._moved.wait()
+        return end
+
+    def _unbroken(self, at: int) -> int:
+        number = (at - self._start) // self._division.segment_bytes
+        while number < len(self._reached) and self._reached[number] == self._end(number):
+            number += 1
+        return self._reached[number] if number < len(self._reached) else self._whole.size
+
+    def _end(self, number: int) -> int:
+        return min(self._start + (number + 1) * self._division.segment_bytes, self._whole.size)
+
+    async def _fetch(self, first: Body, close: Callable[[], Awaitable[None]]) -> None:
+        rest = iter(range(1, len(self._reached)))
+
+        async def one_after_another() -> None:
+            for number in rest:
+                await self._bring(number)
+
+        async def first_of_all() -> None:
+            try:
+                await self._take(0, first)
+            except Unreachable:
+                await close()
+                await self._bring(0)
+            else:
+                await close()
+            await one_after_another()
+
+        others = [one_after_another() for _ in range(self._division.connections - 1)]
+        tasks = [asyncio.create_task(work) for work in (first_of_all(), *others)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _bring(self, number: int) -> None:
+        """Ask for what is missing of a segment, and again where it broke."""
+        for pause in (*self._whole.resume_pauses_seconds, None):
+            try:
+                await self._ask(number)
+            except Unreachable:
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _ask(self, number: int) -> None:
+        whole, at = self._whole, self._reached[number]
+        async with whole.upstream.open_file(
+            whole.url, start=at, stop=self._end(number), validator=whole.validator
+        ) as body:
+            if (body.start, body.total, body.validator) != (at, whole.size, whole.validator):
+                raise Conflict("An answer was not a part of the file that is being downloaded.")
+            await self._take(number, body)
+
+    async def _take(self, number: int, body: Body) -> None:
+        """Write what comes of a segment, and nothing beyond it."""
+        end = self._end(number)
+        async for chunk in body.chunks():
+            self.received += len(chunk)
+            at = self._reached[number]
+            part = chunk[: end - at]
+            # To its end, whatever happens: it must not come after what is written there later.
+            await ended(partial(self._spool.write, part, at))
+            self._reached[number] = at + len(part)
+            self._moved.set()
+            if len(part) < len(chunk):
+                return
+        if self._reached[number] < end:
+            name = self._whole.upstream.name
+            raise Unreachable(name, f"A part of a file from {name} ended before its end: ask again.")
