@@ -84,6 +84,8 @@ class Cache(_Table):
     path: Path = Path("./wheelkeep-data/cache")
     max_bytes: Bytes = ByteSize(50 * GB)
     """The least recently used files go beyond it."""
+    memory_bytes: Bytes = ByteSize(64 * MB)
+    """Small files and metadata that are held in memory too, in each process; 0: none."""
 
 
 class Limits(_Table):

@@ -117,3 +117,5 @@ class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     modified: float
     """Unix seconds, whole: when it was committed here. Last-Modified and If-Range dates are made of it."""
+    body: bytes | None = None
+    """All of it, where it is small and held in memory too."""

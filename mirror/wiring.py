@@ -77,7 +77,10 @@ async def open_house(
     async with AsyncExitStack() as stack:
         store = DiskStore(settings.store.directory)
         cache = await DiskCache.open(
-            settings.cache.path, max_bytes=int(settings.cache.max_bytes), clock=clock
+            settings.cache.path,
+            max_bytes=int(settings.cache.max_bytes),
+            memory_bytes=int(settings.cache.memory_bytes),
+            clock=clock,
         )
         stack.push_async_callback(cache.aclose)
         clients = _clients(settings, version=version, observer=observe, clock=clock)

@@ -16,7 +16,9 @@ What holds:
 - several processes may share a cache: each has its own session, and each finds what the others have committed, and counts
   it from then on;
 - what a process has counted in both trees stays within `max_bytes`, but for the file that was just committed. A reader
-  that has a removed file open reads on.
+  that has a removed file open reads on;
+- small files are in memory too, in a bound of its own, once they were asked for: hashed when they are read from the disk,
+  and looked for there again each minute.
 """
 
 from mirror.cache.disk import DiskCache

@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from mirror.cache import session as sessions
+from mirror.cache.memory import Memory
 from mirror.cache.session import Session
-from mirror.cache.shelf import Shelf
+from mirror.cache.shelf import Shelf, Tree
 from mirror.flight.spool import disk_failures
 from mirror.model import HeldFile
 from mirror.names import Sha256
@@ -19,10 +22,13 @@ from mirror.ports import Clock
 class DiskCache:
     """Verified files and metadata on the local disk. Build it with `open`."""
 
-    def __init__(self, root: Path, session: Session, shelf: Shelf, doubtful: set[Sha256]) -> None:
+    def __init__(
+        self, root: Path, session: Session, shelf: Shelf, memory: Memory, doubtful: set[Sha256]
+    ) -> None:
         self._root = root
         self._session = session
         self._shelf = shelf
+        self._memory = memory
         self._doubtful = doubtful
         """Files that were perhaps damaged since they were proved."""
         self._settled: set[Sha256] = set()
@@ -32,21 +38,24 @@ class DiskCache:
         self._proofs: Once[bool] = Once()
 
     @classmethod
-    async def open(cls, root: Path, *, max_bytes: int, clock: Clock = time.time) -> Self:
+    async def open(
+        cls, root: Path, *, max_bytes: int, memory_bytes: int = 0, clock: Clock = time.time
+    ) -> Self:
         """Open the cache in a folder, which is made when it is not there.
 
         Args:
             root: the folder, on a local disk.
             max_bytes: what both trees may hold together.
+            memory_bytes: what of their small files may be held in memory too.
             clock: gives the times of commits and uses.
 
         Raises:
             StoreError: the folder cannot be used.
         """
-        return await asyncio.to_thread(cls._open, root, max_bytes, clock)
+        return await asyncio.to_thread(cls._open, root, max_bytes, Memory(memory_bytes, clock), clock)
 
     @classmethod
-    def _open(cls, root: Path, max_bytes: int, clock: Clock) -> Self:
+    def _open(cls, root: Path, max_bytes: int, memory: Memory, clock: Clock) -> Self:
         with disk_failures():
             root = root.absolute()
         with disk_failures(), sessions.alone(root):
@@ -58,7 +67,7 @@ class DiskCache:
                 doubtful |= shelf.digests("files-v1")
                 sessions.write_doubtful(root, doubtful)
                 sessions.remove(left)
-            return cls(root, Session(root), shelf, doubtful)
+            return cls(root, Session(root), shelf, memory, doubtful)
 
     async def aclose(self) -> None:
         """Close the cache: nothing is left in the spool, and what is still doubtful, here or to others, is written down.
@@ -88,14 +97,24 @@ class DiskCache:
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None; a doubtful one is hashed first, once however many ask.
 
+        A small one comes with its bytes, which are hashed whenever they are read from the disk.
+
         Raises:
             StoreError: the disk could not be read.
         """
+        known = self._memory.get(("files-v1", sha256))
+        if known is not None:
+            return known
         with disk_failures():
-            found = await asyncio.to_thread(self._shelf.find, "files-v1", sha256)
+            found = await asyncio.to_thread(self._look, sha256)
         if found is None:
+            self._memory.forget(("files-v1", sha256))
             return None
         held, unchanged = found
+        if held.body is not None:
+            self._memory.keep(("files-v1", sha256), held)
+            self._settle(sha256)
+            return held
         if not unchanged:
             self._doubtful.add(sha256)
         is_odd = size is not None and size != held.size and sha256 not in self._odd
@@ -104,6 +123,24 @@ class DiskCache:
         ):
             return None
         return held
+
+    def _look(self, sha256: Sha256) -> tuple[HeldFile, bool] | None:
+        """Find a file, and read and prove it where it may be held in memory; a damaged one is removed."""
+        found = self._shelf.find("files-v1", sha256)
+        if found is None or not self._memory.takes(found[0].size):
+            return found
+        read = self._read("files-v1", found[0])
+        return None if read is None else (read, True)
+
+    def _read(self, tree: Tree, held: HeldFile) -> HeldFile | None:
+        try:
+            body = held.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(body).hexdigest() != held.sha256:
+            self._shelf.drop(tree, held.sha256)
+            return None
+        return msgspec.structs.replace(held, body=body, size=len(body))
 
     async def _prove(self, held: HeldFile) -> bool:
         """Hash a file again, and remove it when it is damaged."""
@@ -137,26 +174,24 @@ class DiskCache:
         return self._shelf.put(spooled, "files-v1", sha256, size, renew=renew)
 
     async def read_metadata(self, sha256: Sha256) -> bytes | None:
-        """Give the core metadata of this digest, hashed each time it is read; a damaged one is removed and is a miss.
+        """Give the core metadata of this digest, hashed when it is read; a damaged one is removed and is a miss.
 
         Raises:
             StoreError: the disk could not be read.
         """
-        with disk_failures():
-            return await asyncio.to_thread(self._read_metadata, sha256)
+        held = self._memory.get(("metadata-v1", sha256))
+        if held is None:
+            with disk_failures():
+                held = await asyncio.to_thread(self._read_metadata, sha256)
+            if held is None:
+                self._memory.forget(("metadata-v1", sha256))
+                return None
+            self._memory.keep(("metadata-v1", sha256), held)
+        return held.body
 
-    def _read_metadata(self, sha256: Sha256) -> bytes | None:
+    def _read_metadata(self, sha256: Sha256) -> HeldFile | None:
         found = self._shelf.find("metadata-v1", sha256)
-        if found is None:
-            return None
-        try:
-            metadata = found[0].path.read_bytes()
-        except FileNotFoundError:
-            return None
-        if hashlib.sha256(metadata).hexdigest() != sha256:
-            self._shelf.drop("metadata-v1", sha256)
-            return None
-        return metadata
+        return None if found is None else self._read("metadata-v1", found[0])
 
     async def keep_metadata(self, metadata: bytes) -> Sha256:
         """Keep a wheel's core metadata and give its digest.

@@ -7,10 +7,12 @@ be stored, so that no client ever glues a part of it to a verified part.
 import asyncio
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache, partial
 from hashlib import sha256
 from http import HTTPStatus
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from mirror import names
 from mirror.errors import Corrupt, Invalid, StoreError
@@ -19,6 +21,7 @@ from mirror.names import ProjectName
 from mirror.ports import Arriving, Files, Index
 from proxy import caching
 from proxy.caching import Asked, Selected, Span, Verdict
+from proxy.front import LARGEST_BODY_BYTES, Ready, wire_head
 from proxy.middleware import NOTE, Note
 from proxy.problems import Declined, Problem
 from proxy.views import answers
@@ -28,6 +31,7 @@ from proxy.views.simple import project_name
 
 METADATA = ".metadata"
 _HASHED_ASIDE_BYTES = 256 * 1024
+_MOST_HEADS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class FileViews:
         ref = await self._index.locate(project, filename)
         note.source = ref.source
         question = _Question(request, note, answers.asked(request), ref)
+        note.recipe = partial(self._file_ready, project, filename)
         try:
             return await self._answer(question)
         except FileNotFoundError:
@@ -126,8 +131,7 @@ class FileViews:
         request, note = question.request, question.note
         note.outcome = "held"
         etag, modified = f'"{held.sha256}"', int(held.modified)
-        headers = answers.file_headers(etag, FOR_EVER)
-        headers["Last-Modified"] = formatdate(modified, usegmt=True)
+        headers = _held_headers(etag, modified)
         head = request.method == "HEAD"
         selected = Selected(etag=etag, size=held.size, modified=modified)
         verdict = caching.decide(question.asked, selected, head=head)
@@ -136,6 +140,8 @@ class FileViews:
         status, start, stop = answers.extent(verdict, headers, held.size)
         if head:
             return answers.bodiless(headers, held.size)
+        if held.body is not None:
+            return web.Response(status=status, body=held.body[start:stop], headers=headers)
         if stop - start <= PIECE_BYTES:
             body = await read(held.path, start, stop, held.size)
             return web.Response(status=status, body=body, headers=headers)
@@ -162,17 +168,50 @@ class FileViews:
     async def _metadata(
         self, request: web.Request, note: Note, project: ProjectName, filename: str
     ) -> web.Response:
+        note.recipe = partial(self._metadata_ready, project, filename)
         ref = await self._index.locate(project, filename)
         note.source = ref.source
         body = await self._files.metadata(ref)
         note.outcome = "verified"
         large = len(body) > _HASHED_ASIDE_BYTES
         digest = await asyncio.to_thread(_sha256, body) if large else _sha256(body)
-        headers = answers.file_headers(f'"{digest}"', FOR_EVER)
-        del headers["Accept-Ranges"]  # small, and always sent whole
+        headers = _metadata_headers(digest)
         if answers.passes(caching.precondition(answers.asked(request), headers["ETag"]), note, len(body)):
             return web.Response(body=body, headers=headers)
         return answers.unmodified(headers)
+
+    async def _file_ready(self, project: ProjectName, filename: str) -> Ready | None:
+        """Make the answer anew for a file that is held in memory."""
+        ref = await self._index.locate(project, filename)
+        held = await self._files.obtain(ref)
+        if not isinstance(held, HeldFile) or held.body is None:
+            return None
+        return Ready(_held_head(held.sha256, held.size, int(held.modified)), held.body, ref.source, "held")
+
+    async def _metadata_ready(self, project: ProjectName, filename: str) -> Ready | None:
+        """Make the answer anew for metadata that are held in memory."""
+        ref = await self._index.locate(project, filename)
+        body = await self._files.metadata(ref)
+        if len(body) > LARGEST_BODY_BYTES:
+            return None
+        return Ready(wire_head(_metadata_headers(_sha256(body)), len(body)), body, ref.source, "verified")
+
+
+def _held_headers(etag: str, modified: int) -> CIMultiDict[str]:
+    headers = answers.file_headers(etag, FOR_EVER)
+    headers["Last-Modified"] = formatdate(modified, usegmt=True)
+    return headers
+
+
+@lru_cache(maxsize=_MOST_HEADS)
+def _held_head(sha256: str, size: int, modified: int) -> bytes:
+    return wire_head(_held_headers(f'"{sha256}"', modified), size)
+
+
+def _metadata_headers(digest: str) -> CIMultiDict[str]:
+    headers = answers.file_headers(f'"{digest}"', FOR_EVER)
+    del headers["Accept-Ranges"]  # small, and always sent whole
+    return headers
 
 
 def _resumed(asked: Asked, stream: Arriving) -> Verdict | Span:

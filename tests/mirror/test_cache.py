@@ -3,14 +3,16 @@
 import asyncio
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from mirror.cache import DiskCache
+from mirror.cache import DiskCache, memory
 from mirror.errors import Invalid, StoreError
 from mirror.model import HeldFile
 from mirror.names import Sha256
@@ -363,3 +365,81 @@ async def test_killed_anywhere_nothing_wrong_is_served(tmp_path: Path, step: str
         for data in (b"a" * 5000, b"b" * 5000):
             held = await keep(cache, data)
             assert held.path.read_bytes() == data
+
+
+@asynccontextmanager
+async def remembering(root: Path, times: list[float], *, memory_bytes: int = MIB) -> AsyncIterator[DiskCache]:
+    """Open a cache that holds small files in memory too, at the last of some times."""
+    cache = await DiskCache.open(
+        root, max_bytes=100 * MIB, memory_bytes=memory_bytes, clock=lambda: times[-1]
+    )
+    try:
+        yield cache
+    finally:
+        await cache.aclose()
+
+
+async def found(cache: DiskCache, held: HeldFile) -> HeldFile:
+    """Find a file that is there."""
+    file = await cache.find(held.sha256)
+    assert file is not None
+    return file
+
+
+async def test_a_small_file_comes_with_its_bytes(tmp_path: Path) -> None:
+    """A file up to the bound is read with the look-up, a larger one is not, and both are the committed file."""
+    async with remembering(tmp_path, [1000.5]) as cache:
+        small, large = await keep(cache, b"wheel"), await keep(cache, bytes(memory.SMALL_BYTES + 1))
+        assert (await found(cache, small)).body == b"wheel"
+        assert (await found(cache, large)).body is None
+        assert msgspec.structs.replace(await found(cache, small), body=None) == small
+
+
+async def test_memory_asks_the_disk_again_each_minute(tmp_path: Path) -> None:
+    """A file that left the disk is given for a minute at most, with the bytes that it had."""
+    times = [1000.5]
+    async with remembering(tmp_path, times) as cache:
+        held = await keep(cache, b"wheel")
+        metadata = await cache.keep_metadata(b"Name: demo")
+        await cache.find(held.sha256)
+        await cache.read_metadata(metadata)
+        for path in (tmp_path / "files-v1", tmp_path / "metadata-v1"):
+            await asyncio.to_thread(shutil.rmtree, path)
+        times.append(1000.5 + memory.LOOK_AGAIN_SECONDS - 1)
+        assert (await found(cache, held)).body == b"wheel"
+        assert await cache.read_metadata(metadata) == b"Name: demo"
+        times.append(1000.5 + memory.LOOK_AGAIN_SECONDS)
+        assert await cache.find(held.sha256) is None
+        assert await cache.read_metadata(metadata) is None
+        times.append(1000.5)
+        assert await cache.find(held.sha256) is None
+
+
+@pytest.mark.parametrize("damaged", [b"whee!", b"wheel and more", b""])
+async def test_damage_does_not_get_into_memory(tmp_path: Path, damaged: bytes) -> None:
+    """A small file is hashed when it is read, whether it was in doubt or not, and a damaged one is removed."""
+    async with remembering(tmp_path, [1000.5]) as cache:
+        held = await keep(cache, b"wheel")
+        held.path.write_bytes(damaged)
+        assert await cache.find(held.sha256) is None
+        assert not held.path.exists()
+
+
+async def test_reading_a_small_file_settles_its_doubt(tmp_path: Path) -> None:
+    """What was hashed on its way into memory after a crash is not in doubt any more."""
+    cache = await DiskCache.open(tmp_path, max_bytes=MIB)
+    held = await keep(cache, b"wheel")
+    await crash(cache)
+    async with remembering(tmp_path, [1000.5]) as after:
+        assert (await found(after, held)).body == b"wheel"
+    assert "doubtful" not in files(tmp_path)
+
+
+async def test_memory_is_bounded(tmp_path: Path) -> None:
+    """Files in memory stay within their bound, and what does not fit at all is given from the disk."""
+    async with remembering(tmp_path, [1000.5], memory_bytes=10_000) as cache:
+        kept = [await keep(cache, bytes([number]) * 2000) for number in range(20)]
+        for held in kept:
+            assert (await found(cache, held)).body is not None
+        assert cache._memory._files.currsize <= 10_000
+        assert (await found(cache, await keep(cache, bytes(10_000)))).body is None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from structlog.testing import LogCapture
@@ -76,6 +77,15 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     await house.server.close()
 
 
+def held_in_memory(house: House, data: bytes) -> None:
+    """Hold the project's file, and its metadata, as a cache does that has them in memory."""
+    file = house.files.hold("demo.whl", data)
+    held = house.files.holding["demo.whl"]
+    house.files.holding["demo.whl"] = msgspec.structs.replace(held, body=data)
+    house.files.sidecars["demo.whl"] = b"metadata"
+    house.index.add("demo-pkg", file)
+
+
 def fixed(reply: Reply) -> tuple[int, str, dict[str, str], bytes]:
     """Give what two answers to one request have in common."""
     fields = {name: value for name, value in reply.headers.items() if name not in VARYING}
@@ -109,6 +119,35 @@ async def test_what_comes_again_is_answered_alike(scene: Scene, lines: LogCaptur
         figure, scene.house.metrics, name, view=view, method="GET", status="200"
     )
     assert counted == 2
+
+
+@pytest.mark.parametrize("suffix", [b"", b".metadata"])
+async def test_a_file_in_memory_is_answered_alike(scene: Scene, suffix: bytes) -> None:
+    """A small file and its metadata come again with all their fields, without the application."""
+    held_in_memory(scene.house, b"wheel")
+    request = PAGE.replace(b"/simple/demo-pkg/", b"/files/demo-pkg/demo.whl" + suffix)
+    first, second = await scene.client.ask(request), await scene.client.ask(request)
+    assert first.body == (b"metadata" if suffix else b"wheel")
+    assert fixed(first) == fixed(second)
+    assert len(scene.prepared) == 1
+
+
+async def test_a_file_that_left_the_memory_comes_from_the_disk(scene: Scene) -> None:
+    """A known file whose bytes are not in memory is answered by the application."""
+    held_in_memory(scene.house, b"wheel")
+    request = PAGE.replace(b"/simple/demo-pkg/", b"/files/demo-pkg/demo.whl")
+    first = await scene.client.ask(request)
+    held = scene.house.files.holding["demo.whl"]
+    scene.house.files.holding["demo.whl"] = msgspec.structs.replace(held, body=None)
+    assert fixed(await scene.client.ask(request)) == fixed(first)
+    assert len(scene.prepared) == 2
+
+
+async def test_a_part_of_a_file_in_memory(scene: Scene) -> None:
+    """A range of a file in memory is that part of it."""
+    held_in_memory(scene.house, b"wheel")
+    reply = await scene.house.ask("/files/demo-pkg/demo.whl", {"Range": "bytes=1-2"})
+    assert (reply.status, reply.body, reply.headers["Content-Range"]) == (206, b"he", "bytes 1-2/5")
 
 
 async def test_another_connection_knows_it_too(scene: Scene) -> None:
