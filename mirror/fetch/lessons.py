@@ -59,6 +59,8 @@ class Lessons:
         if ref.file.sha256 is not None:
             return ref.file.sha256
         facts = await self.facts(ref)
+        if facts is None:  # before whatever comes is taken for the file, see whether another process has it
+            facts = (await self._ledger.learned(ref.source, ref.project, now=True)).get(ref.file.filename)
         return None if facts is None else facts.sha256
 
     async def take(self, ref: FileRef, held: HeldFile) -> None:
@@ -74,11 +76,17 @@ class Lessons:
             self._unwritten[key] = facts
             if metadata is not None:
                 await self._cache.keep_metadata(metadata)
-            await self._ledger.learn(ref.source, ref.project, ref.file.filename, facts)
+            holds = await self._ledger.learn(
+                ref.source, ref.project, ref.file.filename, facts, replace=ref.file.sha256 is not None
+            )
         except StoreError as error:
             self._observer(LearningFailed(ref.source, str(error)))
             return
         self._unwritten.pop(key, None)
+        if holds.sha256 != held.sha256:
+            reason = f"{ref.file.filename} was first seen with other bytes by another process: those hold."
+            self._observer(LearningFailed(ref.source, reason))
+            return
         self._written[key] = held.sha256
 
     def remind(self, ref: FileRef, held: HeldFile) -> None:

@@ -15,16 +15,31 @@ from mirror.names import ProjectName
 class Ledger(Protocol):
     """What the bytes of held files taught us, kept in the store: a source's pages are completed from it."""
 
-    async def learned(self, source: str, project: ProjectName) -> dict[str, Learned]:
+    async def learned(self, source: str, project: ProjectName, *, now: bool = False) -> dict[str, Learned]:
         """Give what is known of a project's files, by file name; the same object until something is added.
+
+        Args:
+            source: that lists them.
+            project: whose they are.
+            now: what another process has just learned is seen as well, and not a moment later.
 
         Raises:
             StoreError: the store failed.
         """
         ...
 
-    async def learn(self, source: str, project: ProjectName, filename: str, facts: Learned) -> None:
-        """Add what a file taught; what was known of it before is replaced.
+    async def learn(
+        self, source: str, project: ProjectName, filename: str, facts: Learned, *, replace: bool = False
+    ) -> Learned:
+        """Add what a file taught, and give what holds of it from now on.
+
+        Args:
+            source: that lists it.
+            project: whose it is.
+            filename: its name.
+            facts: what its bytes say.
+            replace: its source lists this digest, so what was known before is of another file. Without it the bytes that were
+                seen first hold, whoever saw them.
 
         Raises:
             StoreError: the store failed.

@@ -54,18 +54,23 @@ class MemoryLedger:
     failure: StoreError | None = None
     read_only: bool = False
 
-    async def learned(self, source: str, project: ProjectName) -> dict[str, Learned]:
+    async def learned(self, source: str, project: ProjectName, *, now: bool = False) -> dict[str, Learned]:
         """Give what is known of a project's files."""
         if self.failure is not None:
             raise self.failure
         return self.facts.get((source, project), {})
 
-    async def learn(self, source: str, project: ProjectName, filename: str, facts: Learned) -> None:
+    async def learn(
+        self, source: str, project: ProjectName, filename: str, facts: Learned, *, replace: bool = False
+    ) -> Learned:
         """Add what a file taught."""
         if self.read_only:
             raise StoreError("The store is read-only.")
         known = await self.learned(source, project)
+        if filename in known and not replace:
+            return known[filename]
         self.facts[source, project] = known | {filename: facts}
+        return facts
 
 
 @dataclass

@@ -12,6 +12,7 @@ from mirror.model import Learned
 from mirror.names import ProjectName, Sha256
 from mirror.ports import BlobInfo
 from mirror.stores.memory import MemoryStore
+from tests.clock import Clock
 
 NAME = ProjectName("six")
 KEY = layout.learned("feed", layout.LOCAL, NAME)
@@ -38,6 +39,12 @@ class CountingStore(MemoryStore):
         if self.failure is not None:
             raise self.failure
         return await super().get(key)
+
+    async def stat(self, key: str) -> BlobInfo:
+        """Describe."""
+        if self.failure is not None:
+            raise self.failure
+        return await super().stat(key)
 
     async def put(
         self, key: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False
@@ -76,7 +83,7 @@ async def test_the_same_object_until_something_is_added() -> None:
     await ledger.learn("feed", NAME, "six.whl", facts(1))
     assert await ledger.learned("feed", NAME) is first
     assert (store.gets, store.puts) == (1, 1)
-    await ledger.learn("feed", NAME, "six.whl", facts(2))
+    await ledger.learn("feed", NAME, "six.whl", facts(2), replace=True)
     assert await ledger.learned("feed", NAME) == {"six.whl": facts(2)}
 
 
@@ -175,3 +182,54 @@ async def test_memory_is_bounded() -> None:
         await ledger.learned("feed", ProjectName(f"p{number}"))
     assert ledger._documents.currsize == 50
     assert ledger._documents.maxsize == HELD_FACTS
+
+
+async def test_the_first_who_saw_a_file_pins_it_for_all() -> None:
+    """A ledger with an old document cannot replace what another one has pinned, and is told what holds."""
+    store = MemoryStore()
+    first, second = StoreLedger(store), StoreLedger(store)
+    assert await second.learned("feed", NAME) == {}
+    assert await first.learn("feed", NAME, "six.whl", facts(1)) == facts(1)
+    assert await second.learn("feed", NAME, "six.whl", facts(2)) == facts(1)
+    assert await second.learned("feed", NAME) == {"six.whl": facts(1)}
+    assert await StoreLedger(store).learned("feed", NAME) == {"six.whl": facts(1)}
+
+
+async def test_more_may_be_learned_of_the_same_bytes() -> None:
+    """A pin is of bytes: what they teach besides may be added later."""
+    ledger = StoreLedger(MemoryStore())
+    more = msgspec.structs.replace(facts(1), metadata_sha256=facts(9).sha256)
+    await ledger.learn("feed", NAME, "six.whl", facts(1))
+    assert await ledger.learn("feed", NAME, "six.whl", more) == more
+    assert await ledger.learned("feed", NAME) == {"six.whl": more}
+
+
+async def test_what_another_process_learned_is_noticed() -> None:
+    """A document is believed for a moment and then compared with the store; what needs it now sees it at once."""
+    store, clock = CountingStore(), Clock()
+    ledger = StoreLedger(store, recheck_seconds=1, monotonic=clock)
+    known = await ledger.learned("feed", NAME)
+    await StoreLedger(store).learn("feed", NAME, "six.whl", facts(1))
+    clock.now += 0.5
+    assert await ledger.learned("feed", NAME) is known
+    assert await ledger.learned("feed", NAME, now=True) == {"six.whl": facts(1)}
+    known = await ledger.learned("feed", NAME)
+    await StoreLedger(store).learn("feed", NAME, "more.whl", facts(2))
+    clock.now += 2
+    assert set(await ledger.learned("feed", NAME)) == {"six.whl", "more.whl"}
+    gets = store.gets
+    clock.now += 2
+    assert await ledger.learned("feed", NAME) is await ledger.learned("feed", NAME, now=True)
+    assert store.gets == gets
+
+
+async def test_a_store_that_fails_takes_nothing_away() -> None:
+    """While the store cannot be asked again, what is known holds, but not for who needs to know it now."""
+    store, clock = CountingStore(), Clock()
+    ledger = StoreLedger(store, recheck_seconds=1, monotonic=clock)
+    await ledger.learn("feed", NAME, "six.whl", facts(1))
+    store.failure = StoreError("down")
+    clock.now += 2
+    assert await ledger.learned("feed", NAME) == {"six.whl": facts(1)}
+    with pytest.raises(StoreError):
+        await ledger.learned("feed", NAME, now=True)

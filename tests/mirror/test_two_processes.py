@@ -1,0 +1,95 @@
+"""Two file services over one cache folder and one store, as two workers of a machine have them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from mirror.cache import DiskCache
+from mirror.errors import Corrupt
+from mirror.fetch import FileService
+from mirror.ledger import StoreLedger
+from mirror.model import File, FileRef, HeldFile
+from mirror.names import ProjectName, Sha256
+from mirror.stores.memory import MemoryStore
+from tests.memory import MemoryUpstream
+
+DEMO = ProjectName("demo")
+SDIST = "demo-1.0.tar.gz"
+FIRST, OTHER = b"first " * 1000, b"other " * 1000
+
+
+@dataclass
+class Pair:
+    """What two workers have in common, and each of them."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    upstream: MemoryUpstream = field(default_factory=MemoryUpstream)
+    caches: list[DiskCache] = field(default_factory=list)
+    ledgers: list[StoreLedger] = field(default_factory=list)
+    services: list[FileService] = field(default_factory=list)
+
+    async def get(self, worker: int, file: File) -> bytes:
+        """Ask one worker for a file."""
+        held = await self.services[worker].obtain(FileRef(source="memory", project=DEMO, file=file))
+        assert isinstance(held, HeldFile)
+        return held.path.read_bytes()
+
+    async def learned(self) -> None:
+        """Wait until what was fetched is written down."""
+        async with asyncio.timeout(20):
+            while not await StoreLedger(self.store).learned("memory", DEMO):  # noqa: ASYNC110  (a store tells nobody)
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    """Give two workers."""
+    pair = Pair()
+    for _ in range(2):
+        cache = await DiskCache.open(tmp_path, max_bytes=50_000)
+        ledger = StoreLedger(pair.store)
+        pair.caches.append(cache)
+        pair.ledgers.append(ledger)
+        pair.services.append(FileService({"memory": pair.upstream}, cache, ledger))
+    yield pair
+    for service, cache in zip(pair.services, pair.caches, strict=True):
+        await service.aclose(5)
+        await cache.aclose()
+
+
+async def test_what_one_has_fetched_the_other_finds(pair: Pair) -> None:
+    """A file that one worker fetched is given by the other without a request."""
+    file = pair.upstream.add("demo", SDIST, FIRST)
+    assert await pair.get(0, file) == FIRST
+    assert await pair.get(1, file) == FIRST
+    assert pair.upstream.calls == {"file": 1}
+
+
+async def test_bytes_that_one_has_pinned_the_other_gives(pair: Pair) -> None:
+    """A file without a digest is, for every worker, what the first one saw, though others have an old ledger in memory."""
+    file = pair.upstream.add("demo", SDIST, FIRST, listed_hash=False)
+    assert [await ledger.learned("memory", DEMO) for ledger in pair.ledgers] == [{}, {}]
+    assert await pair.get(0, file) == FIRST
+    await pair.learned()
+    pair.upstream.contents[file.url] = OTHER
+    assert await pair.get(1, file) == FIRST
+    assert pair.upstream.calls == {"file": 1}
+
+
+async def test_bytes_that_one_has_pinned_nobody_replaces(pair: Pair) -> None:
+    """When the pinned bytes are not held any more, other ones that came instead are refused by every worker."""
+    file = pair.upstream.add("demo", SDIST, FIRST, listed_hash=False)
+    assert [await ledger.learned("memory", DEMO) for ledger in pair.ledgers] == [{}, {}]
+    assert await pair.get(0, file) == FIRST
+    await pair.learned()
+    held = await pair.caches[0].find(Sha256(sha256(FIRST).hexdigest()))
+    assert held is not None
+    held.path.unlink()
+    pair.upstream.contents[file.url] = OTHER
+    for worker in (1, 0):
+        with pytest.raises(Corrupt):
+            await pair.get(worker, file)
