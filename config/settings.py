@@ -121,6 +121,8 @@ class Limits(_Table):
     """A client that takes none of an answer's bytes for so long is cut off."""
     requests: int = Field(default=1000, ge=1)
     """Of clients under way at one time, in each process; beyond it 503. Pages may take three quarters of them."""
+    connections: int = Field(default=10_000, ge=1)
+    """Of clients open at one time, in each process, and at most three quarters of the files it may open; more are closed."""
 
 
 class Upstream(_Table):

@@ -21,6 +21,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from proxy.access import Access, Ended
+from proxy.room import MOST_CONNECTIONS, TurnedAway
 
 MOST_REQUESTS = 2048
 """Requests that are known by heart, together a few MiB; the oldest leave first."""
@@ -195,20 +196,35 @@ REPEATS = web.AppKey("repeats", Repeats)
 
 
 class Runner(web.AppRunner):
-    """Runs an application with a `Front` before each connection."""
+    """Runs an application with a `Front` before each connection.
+
+    Args:
+        app: the application.
+        most_connections: open at one time; more are turned away.
+        options: those of the base class.
+    """
+
+    def __init__(
+        self, app: web.Application, *, most_connections: int = MOST_CONNECTIONS, **options: Any
+    ) -> None:
+        super().__init__(app, **options)
+        self._most_connections = most_connections
 
     async def _make_server(self) -> web.Server:
-        return _Fronted(await super()._make_server(), self.app[REPEATS])
+        return _Fronted(await super()._make_server(), self.app[REPEATS], self._most_connections)
 
 
 class _Fronted(web.Server):
     """The very server that it is made of, but for what a new connection meets first."""
 
-    def __init__(self, server: web.Server, repeats: Repeats) -> None:
+    def __init__(self, server: web.Server, repeats: Repeats, most_connections: int) -> None:
         self.__dict__ = server.__dict__
         self._repeats = repeats
+        self._most_connections = most_connections
 
     def __call__(self) -> web.RequestHandler:
+        if len(self._connections) >= self._most_connections:
+            return cast("web.RequestHandler", TurnedAway())
         # asyncio asks for a protocol, and this is one; only the annotation of the base class says more.
         return cast("web.RequestHandler", Front(super().__call__(), self._repeats))
 

@@ -21,6 +21,7 @@ from yarl import URL
 
 from proxy.front import Runner
 from proxy.middleware import TRAFFIC, Traffic, abort
+from proxy.room import MOST_CONNECTIONS
 
 LONGEST_LINE_BYTES = 8190
 """Of a request line, and of one header field: the longest file name, percent-encoded, many times over."""
@@ -96,6 +97,7 @@ async def serve(
     *,
     drain_seconds: float,
     keepalive_seconds: float = 75,
+    most_connections: int = MOST_CONNECTIONS,
     orders: socket.socket | None = None,
     on_ready: Callable[[], None],
 ) -> None:
@@ -106,12 +108,14 @@ async def serve(
         listening: where; closed in the end.
         drain_seconds: how long answers under way may take to end.
         keepalive_seconds: how long an idle connection stays open, and how long a request's headers may take.
+        most_connections: open at one time; more are closed at once.
         orders: of a worker's supervisor: each byte is a signal's number, and the end is a SIGTERM. None: SIGTERM and
             SIGINT of this process are heard instead.
         on_ready: called once, when connections are accepted.
     """
     runner = Runner(
         app,
+        most_connections=most_connections,
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=keepalive_seconds,

@@ -53,6 +53,7 @@ async def running(
     *,
     drain_seconds: float = 30,
     keepalive_seconds: float = 75,
+    most_connections: int = 1000,
     orders: socket.socket | None = None,
 ) -> AsyncIterator[Running]:
     """Serve on a free port of loopback until told to leave."""
@@ -65,6 +66,7 @@ async def running(
             listening,
             drain_seconds=drain_seconds,
             keepalive_seconds=keepalive_seconds,
+            most_connections=most_connections,
             orders=orders,
             on_ready=lambda: ready.set_result(None),
         )

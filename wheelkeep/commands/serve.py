@@ -98,7 +98,7 @@ def _serve_together(settings: Settings) -> None:
 async def _serve(settings: Settings, place: _Place | None = None) -> None:
     # Imported here, so that a wrong configuration is told without loading the server.
     from mirror import wiring  # noqa: PLC0415
-    from proxy import app, server  # noqa: PLC0415
+    from proxy import app, room, server  # noqa: PLC0415
     from proxy.metrics import Metrics  # noqa: PLC0415
 
     metrics = Metrics(__version__)
@@ -132,6 +132,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             listening,
             drain_seconds=settings.server.drain_seconds,
             keepalive_seconds=settings.server.keepalive_seconds,
+            most_connections=room.make_room(settings.limits.connections),
             orders=None if place is None else place.orders,
             on_ready=place.ready if place else lambda: say(announcement(settings, listening.url)),
         )
