@@ -14,7 +14,7 @@ What holds:
 - a session that nobody holds the lock of was left by a crash. It is removed, and every file is doubtful from then on: it
   is hashed before it is first served, and a damaged one is removed and is a miss. The list of doubts survives restarts;
 - several processes may share a cache: each has its own session, and each finds what the others have committed, and counts
-  it from then on;
+  it from then on, or when it has itself committed a twentieth of the bound since it last looked;
 - what a process has counted in both trees stays within `max_bytes`, but for the file that was just committed. A reader
   that has a removed file open reads on;
 - small files are in memory too, in a bound of its own, once they were asked for: hashed when they are read from the disk,

@@ -20,6 +20,8 @@ TREES: tuple[Tree, ...] = ("files-v1", "metadata-v1")
 
 USE_NOTED_SECONDS = 3600
 """How exactly the time of a file's last use is kept on the disk, for the order in which files go after a restart."""
+LOOK_AGAIN_SHARE = 20
+"""A process counts what others have committed each time that it has committed this part of the bound itself."""
 _FOLDER_DIGITS = 2
 
 
@@ -34,6 +36,8 @@ class Shelf:
         self._sizes: OrderedDict[str, int] = OrderedDict()
         """Bytes by path; the least recently used first."""
         self._total = 0
+        self._committed = 0
+        """Bytes since the trees were last walked."""
 
     @property
     def total_bytes(self) -> int:
@@ -106,6 +110,9 @@ class Shelf:
         spooled.replace(path)
         sync_folder(Path(path).parent)
         self._note(path, size)
+        self._committed += size
+        if self._committed >= self._max_bytes // LOOK_AGAIN_SHARE:
+            self._count_others()
         self._make_room(path)
         return HeldFile(path=Path(path), sha256=sha256, size=size, modified=float(now))
 
@@ -114,6 +121,17 @@ class Shelf:
         path = self._path(tree, sha256)
         Path(path).unlink(missing_ok=True)
         self._forget(path)
+
+    def _count_others(self) -> None:
+        """Take what other processes have committed and removed into the index; what is new in it was used last."""
+        self._committed = 0
+        with self._lock:
+            known = set(self._sizes)
+        found = {path: status for tree in TREES for path, status in _files(self._root / tree / "sha256")}
+        for path in known - found.keys():
+            self._forget(path)
+        for path in sorted(found.keys() - known, key=lambda path: found[path].st_atime_ns):
+            self._note(path, found[path].st_size)
 
     def _make_room(self, newest: str | None = None) -> None:
         """Remove the least recently used files until the rest fits; never the newest, which somebody waits for."""

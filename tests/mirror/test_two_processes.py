@@ -19,6 +19,7 @@ from tests.memory import MemoryUpstream
 
 DEMO = ProjectName("demo")
 SDIST = "demo-1.0.tar.gz"
+MAX_BYTES = 50_000
 FIRST, OTHER = b"first " * 1000, b"other " * 1000
 
 
@@ -50,7 +51,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     """Give two workers."""
     pair = Pair()
     for _ in range(2):
-        cache = await DiskCache.open(tmp_path, max_bytes=50_000)
+        cache = await DiskCache.open(tmp_path, max_bytes=MAX_BYTES)
         ledger = StoreLedger(pair.store)
         pair.caches.append(cache)
         pair.ledgers.append(ledger)
@@ -93,3 +94,13 @@ async def test_bytes_that_one_has_pinned_nobody_replaces(pair: Pair) -> None:
     for worker in (1, 0):
         with pytest.raises(Corrupt):
             await pair.get(worker, file)
+
+
+async def test_the_bound_holds_for_both_together(pair: Pair, tmp_path: Path) -> None:
+    """Two workers that fill one cache in turn keep it within its bound, but for what they have not told each other yet."""
+    for number in range(60):
+        data = number.to_bytes(2) * 1000
+        file = pair.upstream.add("demo", f"demo-{number}.tar.gz", data)
+        assert await pair.get(number % 2, file) == data
+    held = [path for path in (tmp_path / "files-v1").rglob("*") if path.is_file()]
+    assert MAX_BYTES - 2_000 <= sum(path.stat().st_size for path in held) <= MAX_BYTES * 1.1
