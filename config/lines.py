@@ -5,7 +5,7 @@ time for all of them. Values are texts, numbers or None, nothing nested, and eve
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -23,6 +23,8 @@ _ENCODER = msgspec.json.Encoder()
 
 _cleaned = lru_cache(maxsize=_REMEMBERED_TEXTS)(redaction.clean_text)
 """Methods, paths and names come again and again."""
+_UNIQUE = frozenset({"request_id"})
+"""Fields whose texts do not: they would only drive the others out."""
 
 
 class Lines:
@@ -52,17 +54,17 @@ class Lines:
         gathered, self._gathered = self._gathered, []
         always = {**self._always, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
         hidden = redaction.spellings(self._secrets())
-        self._stream.write(_ENCODER.encode_lines(_cleanly(gathered, always, hidden)).decode())
+        finished = [_finished(level, event, always, hidden) for level, event in gathered]
+        self._stream.write(_ENCODER.encode_lines(finished).decode())
         self._stream.flush()
 
 
-def _cleanly(
-    gathered: Iterable[tuple[str, Mapping[str, object]]],
-    always: Mapping[str, object],
-    hidden: tuple[str, ...],
-) -> list[dict[str, object]]:
-    return [
-        {name: _cleaned(value, hidden) if isinstance(value, str) else value for name, value in event.items()}
-        | {"level": level, **always}
-        for level, event in gathered
-    ]
+def _finished(
+    level: str, event: Mapping[str, object], always: Mapping[str, object], hidden: tuple[str, ...]
+) -> dict[str, object]:
+    finished = {**event, "level": level, **always}
+    for name, value in event.items():
+        if isinstance(value, str):
+            clean = redaction.clean_text if name in _UNIQUE else _cleaned
+            finished[name] = clean(value, hidden)
+    return finished

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+import msgspec
 import structlog
 
 from proxy.metrics import Metrics
@@ -22,8 +23,7 @@ def write_structured(level: str, line: Mapping[str, object]) -> None:
     getattr(_log, level)(**line)
 
 
-@dataclass(slots=True, frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """What is told of a request that ended."""
 
     request_id: str

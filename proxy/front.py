@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 
 from proxy.access import Access, Ended
@@ -42,8 +43,7 @@ _REPEATABLE = re.compile(
 """With no field that says who asks, what is known already, or which part is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """A 200 of which nothing is left to find out."""
 
     head: bytes
@@ -152,14 +152,17 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is known by heart, and hand on the rest."""
-        if self._transport is None or self._asked is not None or not _PLAIN.fullmatch(data):
-            self._step_aside()
-        else:
+        if self._transport is not None and self._asked is None:
             now = time.monotonic()
-            fresh = now - self._let_through < self._each_seconds
-            if fresh and self._repeats.answer(data, self._transport, self._client):
+            seen = now - self._let_through < self._each_seconds
+            if seen and self._repeats.answer(data, self._transport, self._client):
                 return
-            self._asked, self._let_through = data, now
+            if _PLAIN.fullmatch(data):
+                self._asked, self._let_through = data, now
+            else:
+                self._step_aside()
+        else:
+            self._step_aside()
         self._behind.data_received(data)
 
     def answered(self, response: web.StreamResponse, repeat: Repeat | None) -> None:
