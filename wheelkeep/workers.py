@@ -181,20 +181,23 @@ class Supervisor:
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
     def _replace(self, worker: _Worker, how: str) -> None:
-        """Have a worker started again: at once, and later and later when it keeps dying.
+        """Have a worker that has ended started again.
 
         Raises:
-            Failed: it has not even begun, and will not.
+            Failed: it could not even begin, and will not.
         """
-        number = worker.number
         if worker.is_ready and time.monotonic() - worker.born >= STEADY_SECONDS:
-            self._falls[number] = 0
+            self._falls[worker.number] = 0
+        why = worker.complaint or f"Worker {worker.number} ended ({how}): see the log for why."
+        self._fell(worker.number, why, false_start=not worker.is_ready)
+
+    def _fell(self, number: int, why: str, *, false_start: bool) -> None:
+        """Have a worker started again: soon, and later and later when it keeps falling."""
         pause = min(_FIRST_PAUSE_SECONDS * 2 ** self._falls[number], _LONGEST_PAUSE_SECONDS)
         self._falls[number] += 1
-        why = worker.complaint or f"Worker {number} ended before it was ready ({how}): see the log for why."
-        if not worker.is_ready and (not self._began or self._falls[number] > MOST_FALSE_STARTS):
+        if false_start and (not self._began or self._falls[number] > MOST_FALSE_STARTS):
             raise Failed(why)
-        _log.error("a worker died", worker=number, how=how, complaint=worker.complaint or None)
+        _log.error("a worker died", worker=number, reason=why, again_seconds=pause)
         self._due[number] = time.monotonic() + pause
 
     def _start(self, number: int) -> None:
@@ -203,7 +206,14 @@ class Supervisor:
         sys.stderr.flush()
         # What comes until the new process has handlers of its own must not be taken for the supervisor's.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            ours.close()
+            theirs.close()
+            why = (error.strerror or str(error)).lower()
+            return self._fell(number, f"Worker {number} cannot be started: {why}.", false_start=True)
         if process == 0:
             ours.close()
             self._become(number, theirs)
@@ -211,6 +221,7 @@ class Supervisor:
         theirs.close()
         worker = self._living[number] = _Worker(number, process, ours, time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ, worker)
+        return None
 
     def _become(self, number: int, channel: socket.socket) -> NoReturn:
         """Be the worker, to the end of this process; nothing that the supervisor has to close is closed here."""

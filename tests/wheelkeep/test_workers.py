@@ -247,7 +247,7 @@ async def test_a_killed_worker_is_replaced(tmp_path: Path, environ: dict[str, st
         }
         assert labels == {"0", "1", "2"}
     [line] = [line for line in server.lines() if line["event"] == "a worker died"]
-    assert line["how"] == "killed by SIGKILL"
+    assert line["reason"] == f"Worker {line['worker']} ended (killed by SIGKILL): see the log for why."
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

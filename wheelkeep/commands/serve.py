@@ -81,7 +81,7 @@ def _serve_together(settings: Settings) -> None:
         for each in places:
             each.close()
 
-    with TemporaryDirectory(prefix="wheelkeep-metrics-") as folder:
+    with _folder_for_metrics() as folder:
         shared = Shared(Path(folder))
         shared.enter(0)
         gc.freeze()  # a collection in a worker would copy the pages that all share
@@ -93,6 +93,14 @@ def _serve_together(settings: Settings) -> None:
             on_death=shared.leave,
             on_leaving=leave,
         ).run()
+
+
+def _folder_for_metrics() -> "TemporaryDirectory[str]":
+    try:
+        return TemporaryDirectory(prefix="wheelkeep-metrics-")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise Failed(f"There is no place for the metrics of several workers ({why}): set TMPDIR.") from error
 
 
 async def _serve(settings: Settings, place: _Place | None = None) -> None:
