@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from cachetools import TTLCache
 
-from mirror.errors import Corrupt, FileNotFound, WheelkeepError
+from mirror.errors import Corrupt, FileNotFound, StoreError, WheelkeepError
 from mirror.events import FileLooked, Observer, nobody
 from mirror.fetch.lessons import Lessons, file_key
 from mirror.fetch.relay import Relay
@@ -100,10 +100,11 @@ class FileService:
         Raises:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: as `mirror.ports.Files.obtain`.
         """
-        held = await self.held(ref)
-        if held is not None:
-            self._looked(ref, "hit")
-            return held
+        if not await self._is_flying(ref):
+            held = await self.held(ref)
+            if held is not None:
+                self._looked(ref, "hit")
+                return held
         return await self._flown(ref, self._begun)
 
     async def size(self, ref: FileRef) -> int:
@@ -170,6 +171,11 @@ class FileService:
         for relay in list(self._unread):
             await relay.aclose()
 
+    async def _is_flying(self, ref: FileRef) -> bool:
+        """Tell whether a file is on its way, so that nobody needs to look for it on the disk."""
+        flight = self._flights.get(await self._key(ref)) if ref.reachable else None
+        return flight is not None and flight.held is None
+
     async def _join(self, ref: FileRef) -> Flight:
         """Give the flight of a file that is not held, started here when there is none."""
         digest = await self._lessons.digest(ref)
@@ -213,7 +219,11 @@ class FileService:
         if flight.held is not None:
             return flight.held
         if flight.size is not None and flight.size <= self._limits.small_file_bytes:
-            return await flight.landed()
+            try:
+                return await flight.landed()
+            except StoreError:
+                if not flight.proved:
+                    raise  # else it is given, although it cannot be kept
         return flight
 
     async def _whole(self, ref: FileRef) -> HeldFile:

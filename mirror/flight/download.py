@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from mirror.errors import Conflict, Corrupt, NotFound, Refused, Unreachable, UpstreamError
+from mirror.errors import Conflict, Corrupt, NotFound, Refused, StoreError, Unreachable, UpstreamError
+from mirror.flight.overflow import Overflow
 from mirror.flight.proof import Promise, Proof, Repetition
 from mirror.flight.segments import DIVISION, Division, Segments, Whole
 from mirror.flight.spool import Spool
@@ -13,6 +14,8 @@ from mirror.ports import Body, Upstream
 
 READ_BACK_BYTES = 1024 * 1024
 """What is read back from the spool at one time to be hashed, where it was not written in order."""
+MOST_TAKEN_ALONG_BYTES = 1024 * 1024
+"""When the disk is full after so few bytes, the whole file goes through memory, also for who comes a moment later."""
 RESUME_PAUSES_SECONDS = (0.0, 0.5, 2.0)
 """What is waited before each attempt to continue a body that broke; their number is the number of attempts."""
 
@@ -35,13 +38,20 @@ class Download:
 
     Attributes:
         size: of the whole file in bytes, where it is known; it does not change once `answered`.
-        written: bytes that are in the spool, from its start and without a hole.
+        written: bytes that are in the spool, from its start and without a hole, or went beyond it into `overflow`.
+        overflow: where the bytes go that the disk did not take, once there are any.
         answered: whether the upstream has begun to give the file.
         proof: the digests of what is written.
     """
 
     def __init__(
-        self, origin: Origin, spool: Spool, *, moved: Callable[[], None], unread: Callable[[], bool]
+        self,
+        origin: Origin,
+        spool: Spool,
+        *,
+        moved: Callable[[], None],
+        unread: Callable[[], bool],
+        slowest: Callable[[], int | None],
     ) -> None:
         """Prepare a download.
 
@@ -50,15 +60,18 @@ class Download:
             spool: where to.
             moved: called when `answered` or `written` has changed.
             unread: tells that nobody was given a byte yet, so that the file may be begun again.
+            slowest: tells how far the slowest reader is; None when there is none.
         """
         self.size = origin.promise.size
         self.written = 0
         self.answered = False
+        self.overflow: Overflow | None = None
         self.proof = Proof(origin.promise)
         self._origin = origin
         self._spool = spool
         self._moved = moved
         self._unread = unread
+        self._slowest = slowest
         self._streamed = 0
         self._segments: Segments | None = None
         """Once there are some, all that is missing when they fail comes in one stream."""
@@ -78,7 +91,7 @@ class Download:
         Raises:
             Corrupt: its size is not what was promised.
             FileNotFound, Refused, UpstreamError: it could not be had, or changed under way.
-            StoreError: the disk failed.
+            StoreError: the disk failed, and nobody reads who could be given the rest.
         """
         self._judge_size(self.size)
         try:
@@ -105,7 +118,7 @@ class Download:
                 origin.upstream.open_file(origin.url, start=at, stop=stop, validator=validator)
             )
             self._admit(body, at)
-            await self._spool.opened()
+            await self._open()
             if body.start < self.written and self._unread():
                 await self._restart(body)
             tag = body.validator or ""
@@ -129,8 +142,9 @@ class Download:
 
     def _divides(self, at: int) -> bool:
         """Tell whether what is missing is worth several connections."""
-        size = self.size
-        return self._dividable and size is not None and size - at >= self._origin.division.from_bytes
+        if not self._dividable or self.size is None or self.overflow is not None:
+            return False
+        return self.size - at >= self._origin.division.from_bytes
 
     async def _pull_segments(self, first: Body, tag: str, close: Callable[[], Awaitable[None]]) -> bool:
         """Take the rest in segments, hashed as it becomes whole from the start on; False: as far as that went."""
@@ -151,8 +165,8 @@ class Download:
                     await asyncio.to_thread(self._hash_back, end)
                     self.written = end
                     self._moved()
-            except (Conflict, Corrupt, NotFound, Refused, UpstreamError):
-                return False  # one stream is judged by what it is answered
+            except (Conflict, Corrupt, NotFound, Refused, UpstreamError, StoreError):
+                return False  # one stream is judged by what it is answered, and goes on beyond a full disk
         return True
 
     def _admit(self, body: Body, at: int) -> None:
@@ -180,12 +194,22 @@ class Download:
         self._validator = body.validator
         self._continuable = body.validator is not None or self._origin.promise.proves_bytes
 
+    async def _open(self) -> None:
+        if self.overflow is None:
+            try:
+                await self._spool.opened()
+            except StoreError as failure:
+                self.overflow = Overflow(self.written, failure, self._slowest)
+
     async def _restart(self, body: Body) -> None:
         """Begin the file again: nobody has seen what was here."""
         self.written = 0
         self.proof = Proof(self._origin.promise)
         self._validate_by(body)
-        await asyncio.to_thread(self._spool.truncate)
+        if self.overflow is None:
+            await asyncio.to_thread(self._spool.truncate)
+        else:
+            self.overflow = Overflow(0, self.overflow.failure, self._slowest)
 
     async def _append(self, data: bytes) -> None:
         """Write and hash the next bytes, unless they are more than there may be."""
@@ -193,17 +217,33 @@ class Download:
         if self.size is not None and end > self.size:
             raise Corrupt(f"{self._filename} is longer than the {self.size} bytes that were promised.")
         self._judge_size(end)
-        if data:
-            await asyncio.to_thread(self._keep, data, self.written)
-            self.written = end
-            self._moved()
+        if not data:
+            return
+        if self.overflow is None:
+            try:
+                await asyncio.to_thread(self._keep, data)
+            except StoreError as failure:
+                await self._overflow(failure)
+        if self.overflow is not None:
+            await self.overflow.add(data)
+            await asyncio.to_thread(self.proof.add, data)
+        self.written = end
+        self._moved()
 
-    def _keep(self, data: bytes, at: int) -> None:
-        self._spool.write(data, at)
+    def _keep(self, data: bytes) -> None:
+        self._spool.write(data, self.written)
         self.proof.add(data)
 
     def _hash_back(self, end: int) -> None:
         self.proof.add(self._spool.read(end - self.written, self.written))
+
+    async def _overflow(self, failure: StoreError) -> None:
+        """Go on without the disk; of what is there already nothing is needed any more when it is little."""
+        begin, head = self.written, b""
+        if begin <= MOST_TAKEN_ALONG_BYTES:
+            begin, head = 0, await asyncio.to_thread(self._spool.read, begin, 0) if begin else b""
+        self.overflow = Overflow(begin, failure, self._slowest)
+        await self.overflow.add(head)
 
     def _judge_size(self, size: int | None) -> None:
         if size is not None and size > self._origin.max_bytes:

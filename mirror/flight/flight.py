@@ -61,7 +61,15 @@ class Flight:
         self._settle = settle
         self._path = spool
         self._spool = Spool(spool, writing=True)
-        self._download = Download(origin, self._spool, moved=self._grow, unread=lambda: self._given == 0)
+        self._places: dict[object, int] = {}
+        """Up to where each reader has what it was given."""
+        self._download = Download(
+            origin,
+            self._spool,
+            moved=self._grow,
+            unread=lambda: self._given == 0,
+            slowest=lambda: min(self._places.values(), default=None),
+        )
         self._proved = False
         self._moved = asyncio.Event()
         self._waking: asyncio.TimerHandle | None = None
@@ -90,6 +98,17 @@ class Flight:
         size = self._download.size
         return max(0, min(written, (written if size is None else size) - HOLD_BACK_BYTES))
 
+    @property
+    def joinable(self) -> bool:
+        """Whether a reader that comes now can be given the file from its first byte."""
+        overflow = self._download.overflow
+        return overflow is None or overflow.start == overflow.begin
+
+    @property
+    def proved(self) -> bool:
+        """Whether the whole file is right, and may be given."""
+        return self._proved
+
     async def opened(self) -> None:
         """Wait until the upstream has begun to give the file.
 
@@ -113,31 +132,47 @@ class Flight:
             await self._moved.wait()
         return self.held
 
-    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[Stretch]:
-        """Give bytes [start, stop) of the file as they come, from the disk; each stretch is good until the next is asked for.
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes | Stretch]:
+        """Give bytes [start, stop) of the file as they come; a stretch of the disk is good until the next chunk is asked for.
 
         Raises:
             Corrupt: the bytes are not what was promised; what came before must be thrown away.
             UpstreamError, StoreError: the download broke.
         """
-        end = await self._reach(start, stop)
-        if end <= start:
-            return
-        if not self._spool.holders:
-            self._spool = Spool((await self.landed()).path)
-        spool = self._spool
-        spool.hold()
+        spool: Spool | None = None
+        reader, most = object(), FIRST_STRETCH_BYTES
+        self._places[reader] = start
         try:
-            await spool.opened()
-            most = FIRST_STRETCH_BYTES
-            while end > start:
-                size = min(end - start, most)
-                self._given = max(self._given, start + size)
-                yield Stretch(spool, start, size)
-                start, most = start + size, STRETCH_BYTES
-                end = await self._reach(start, stop)
+            while (end := await self._reach(start, stop)) > start:
+                end = min(end, start + most)
+                overflow = self._download.overflow
+                if overflow is not None and start >= overflow.begin:
+                    chunk: bytes | Stretch = overflow.at(start, end)
+                else:
+                    spool = spool or self._shared(await self.landed() if self._spool.holders == 0 else None)
+                    await spool.opened()
+                    chunk = Stretch(
+                        spool, start, (end if overflow is None else min(end, overflow.begin)) - start
+                    )
+                self._given = max(self._given, start + len(chunk))
+                yield chunk
+                start, most = start + len(chunk), STRETCH_BYTES
+                self._places[reader] = start
+                if overflow is not None:
+                    overflow.taken()
         finally:
-            await spool.drop()
+            del self._places[reader]
+            if self._download.overflow is not None:
+                self._download.overflow.taken()
+            if spool is not None:
+                await spool.drop()
+
+    def _shared(self, held: HeldFile | None) -> Spool:
+        """Hold the file that all readers share, opened anew when it has landed and nobody has it open."""
+        if held is not None:
+            self._spool = Spool(held.path)
+        self._spool.hold()
+        return self._spool
 
     async def run(self) -> None:
         """Download, prove and keep the file; `fail` must be called with what this raises.
@@ -152,10 +187,14 @@ class Flight:
         self._spool.hold()
         try:
             await self._download.run()
-            proof = self._download.proof
+            proof, overflow = self._download.proof, self._download.overflow
+            if overflow is not None and not self.origin.promise.proves_bytes:
+                raise overflow.failure  # without a digest the archive has to be read, and it is not there
             await proof.check(self._path)
             self._proved = True
             self._wake()
+            if overflow is not None:
+                raise overflow.failure
             held = await self._land(self._path, proof.sha256, self._download.written)
             self._arrive(held)
         finally:

@@ -38,8 +38,9 @@ class Flights:
         )
 
     def get(self, key: Hashable) -> Flight | None:
-        """Give the flight that is under way for a key."""
-        return self._flights.get(key)
+        """Give the flight that is under way for a key, and can be joined."""
+        flight = self._flights.get(key)
+        return flight if flight is not None and flight.joinable else None
 
     def check(self, file: Hashable) -> None:
         """Refuse a file that came wrong again and again within a short while.
@@ -52,7 +53,7 @@ class Flights:
             raise Corrupt(sentence)
 
     def launch(self, key: Hashable, flight: Flight, *, source: str, file: Hashable) -> None:
-        """Start a flight of a key that has none.
+        """Start a flight of a key that has none that can be joined.
 
         Args:
             key: what it is joined by.
@@ -81,7 +82,8 @@ class Flights:
     def _end(self, task: asyncio.Task[None], entry: "_Entry") -> None:
         """Free the key and tell everybody, however the flight has ended, also when it never began."""
         self._tasks.discard(task)
-        del self._flights[entry.key]
+        if self._flights.get(entry.key) is entry.flight:
+            del self._flights[entry.key]
         outcome: Literal["committed", "corrupt", "failed"] = "committed"
         failure = _failure(task, entry.source)
         if failure is not None:

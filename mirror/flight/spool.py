@@ -103,12 +103,13 @@ class Spool:
                 self._descriptor = None
 
     def remove(self) -> None:
-        """Remove the file's name; those who hold it read on.
+        """Remove the file's name; those who hold it read on, and what was not opened yet never will be.
 
         Raises:
             StoreError: the disk failed.
         """
-        with disk_failures():
+        with self._lock, disk_failures():
+            self._closed = self._closed or self._descriptor is None
             self._path.unlink(missing_ok=True)
 
     def _held(self) -> int:

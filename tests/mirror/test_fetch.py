@@ -22,6 +22,7 @@ from mirror.ports import Arriving
 from mirror.upstream.client import UpstreamClient
 from mirror.upstream.credentials import Connections
 from tests import wheels
+from tests.disk import largest_file
 from tests.memory import MemoryBody, MemoryUpstream, taken
 from tests.simulator import Simulator, faults
 
@@ -205,6 +206,21 @@ async def test_a_small_file_is_verified_before_it_is_given(house: House) -> None
     assert await house.files.obtain(ref(file)) == answer
     assert house.upstream.calls == {"file": 1}
     assert house.looks() == ["miss", "hit"]
+
+
+async def test_a_full_disk_does_not_keep_a_small_file_from_who_asks(house: House) -> None:
+    """A small file that cannot be kept is given all the same, verified, each time that it is asked for."""
+    data = content(10 * KIB)
+    file = house.upstream.add("demo", SDIST, data)
+    with largest_file(0):
+        for _ in range(2):
+            assert await read(await house.files.obtain(ref(file))) == data
+            await house.landed()
+        house.upstream.contents[file.url] = content(10 * KIB, seed=1)
+        with pytest.raises(Corrupt):
+            await house.files.obtain(ref(file))
+        await house.landed()
+    assert house.cache.total_bytes == 0
 
 
 async def test_a_large_file_is_given_as_it_arrives(house: House) -> None:

@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 import random
-import resource
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -21,10 +20,12 @@ from mirror.cache import DiskCache
 from mirror.errors import Corrupt, FileNotFound, Refused, StoreError, Throttled, Unreachable, WheelkeepError
 from mirror.events import Event, FlightEnded
 from mirror.flight import HOLD_BACK_BYTES, Division, Flight, Flights, Origin, Promise
+from mirror.flight.overflow import WINDOW_BYTES
 from mirror.flight.segments import DIVISION
 from mirror.model import File, HeldFile
 from mirror.ports import Stretch
 from tests import wheels
+from tests.disk import largest_file
 from tests.memory import MemoryBody, MemoryUpstream, taken
 
 KIB = 1024
@@ -140,17 +141,6 @@ async def ground(tmp_path: Path) -> AsyncIterator[Field]:
 async def read(flight: Flight, start: int = 0, stop: int | None = None) -> bytes:
     """Read as fast as it comes."""
     return b"".join([await taken(chunk) async for chunk in flight.chunks(start, stop)])
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let the operating system fail every write beyond a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @asynccontextmanager
@@ -348,6 +338,24 @@ async def test_a_flight_that_is_stopped_in_its_last_moment_leaves_nothing(ground
         )
         ground.flights.launch(NAME, flight, source="memory", file=NAME)
         await landing.wait()
+        stopping = asyncio.create_task(ground.flights.aclose(0))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    await stopping
+    assert ground.leftovers() == []
+    assert open_files(ground.root) == set()
+
+
+async def test_a_flight_that_is_stopped_while_it_opens_its_file_leaves_nothing(ground: Field) -> None:
+    """A spool that a thread has yet to open when the flight is stopped is not made after it was removed."""
+    async with one_busy_thread() as begin:
+
+        def block(_body: MemoryBody) -> None:
+            begin()
+
+        ground.upstream.meddle = block
+        flight = ground.launch(ground.upstream.add("demo", NAME, content(10 * KIB)))
+        await flight.opened()
         stopping = asyncio.create_task(ground.flights.aclose(0))
         for _ in range(10):
             await asyncio.sleep(0)
@@ -580,15 +588,67 @@ async def test_what_nobody_can_tell_whole_is_not_kept(ground: Field) -> None:
     assert ground.cache.total_bytes == 0
 
 
-async def test_a_disk_that_is_full_ends_the_flight(ground: Field) -> None:
-    """When the spool cannot grow all who wait get a `StoreError`, nothing stays, and the next flight lands."""
-    file = ground.upstream.add("demo", NAME, content(1_000_000))
+@pytest.mark.parametrize("room", [0, 10_000, 300_000, 2_500_000])
+async def test_a_disk_that_is_full_costs_the_cache_and_not_the_readers(ground: Field, room: int) -> None:
+    """However little the spool could take, those who read get the right file, nothing stays, and the next flight lands."""
+    data = content(3_000_000)
+    file = ground.upstream.add("demo", NAME, data)
+    flight = ground.launch(file)
+    with largest_file(room):
+        assert await asyncio.gather(*(read(flight) for _ in range(3))) == [data] * 3
+        with pytest.raises(StoreError):
+            await flight.landed()
+        await until(lambda: ground.flights.get(NAME) is None)
+    assert ground.outcomes() == ["failed"]
+    assert ground.leftovers() == []
+    assert flight._places == {}
+    await ground.launch(file).landed()
+
+
+async def test_a_full_disk_holds_back_the_last_bytes_too(ground: Field) -> None:
+    """Through memory as from the disk: of a wrong file nobody gets the last 64 KiB."""
+    data = content(1_000_000)
+    file = ground.upstream.add("demo", NAME, data)
+    ground.upstream.contents[file.url] = wrong_at(data, 5)
     flight = ground.launch(file)
     with largest_file(300_000):
-        results = await asyncio.gather(*(read(flight) for _ in range(3)), return_exceptions=True)
-    assert [type(result) for result in results] == [StoreError] * 3
-    assert ground.leftovers() == []
-    await ground.launch(file).landed()
+        assert await read_at("fast", flight, len(data)) is None
+        with pytest.raises(Corrupt):
+            await flight.landed()
+
+
+async def test_a_full_disk_and_a_slow_reader_take_a_bounded_memory(ground: Field) -> None:
+    """The upstream waits for the slowest reader; who comes too late for the beginning gets a flight of his own."""
+    data = content(20_000_000)
+    ground.max_bytes = len(data)
+    file = ground.upstream.add("demo", NAME, data)
+    with largest_file(0):
+        flight = ground.launch(file)
+        slow = flight.chunks()
+        first = await taken(await anext(slow))
+        await until(lambda: flight.received >= WINDOW_BYTES)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert flight.received <= WINDOW_BYTES + 64 * KIB
+        assert ground.flights.get(NAME) is flight
+        second = await taken(await anext(slow))
+        await until(lambda: flight.received > WINDOW_BYTES + 64 * KIB)
+        assert ground.flights.get(NAME) is None
+        with pytest.raises(StoreError):
+            await read(flight)
+        other = ground.launch(file)
+        assert await read(other) == data
+        assert first + second + b"".join([await taken(chunk) async for chunk in slow]) == data
+        await until(lambda: not ground.flights._tasks)
+
+
+async def test_a_full_disk_and_nobody_who_reads(ground: Field) -> None:
+    """A flight that can keep nothing and has no reader ends when its window is full."""
+    ground.max_bytes = 20_000_000
+    flight = ground.launch(ground.upstream.add("demo", NAME, content(20_000_000)))
+    with largest_file(0), pytest.raises(StoreError):
+        await flight.landed()
+    assert flight.received <= WINDOW_BYTES + 64 * KIB
 
 
 async def test_proved_bytes_are_given_although_they_cannot_be_kept(ground: Field) -> None:
@@ -688,10 +748,10 @@ CASES = st.builds(
 )
 
 
-async def read_at(pace: str, flight: Flight, case: Case) -> bytes | None:
+async def read_at(pace: str, flight: Flight, size: int) -> bytes | None:
     """Read at some pace; None when the reader left or was told of a failure, before the last 64 KiB (I1)."""
     if pace == "late":
-        await until(lambda: flight.released * 2 >= case.size or flight.error is not None)
+        await until(lambda: flight.released * 2 >= size or flight.error is not None)
     got = bytearray()
     try:
         async with aclosing(cast("AsyncGenerator[bytes, None]", flight.chunks())) as chunks:
@@ -702,7 +762,7 @@ async def read_at(pace: str, flight: Flight, case: Case) -> bytes | None:
                 for _ in range(20 if pace == "slow" else 0):
                     await asyncio.sleep(0)
     except WheelkeepError:
-        assert len(got) <= max(0, case.size - HOLD_BACK_BYTES)
+        assert len(got) <= max(0, size - HOLD_BACK_BYTES)
         return None
     return bytes(got)
 
@@ -724,7 +784,7 @@ async def test_no_wrong_byte_ever_completes(case: Case) -> None:
             )
             ground.upstream.contents[file.url] = case.sent
             flight = ground.launch(file)
-            results = await asyncio.gather(*(read_at(pace, flight, case) for pace in case.paces))
+            results = await asyncio.gather(*(read_at(pace, flight, case.size) for pace in case.paces))
             await until(lambda: ground.flights.get(NAME) is None)
 
             must_land = case.right and len(case.cuts) <= 3
