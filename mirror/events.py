@@ -4,12 +4,12 @@ The product tells what it did and knows no metrics library; `proxy.metrics` is o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class UpstreamCalled:
+
+class UpstreamCalled(msgspec.Struct, frozen=True):
     """One HTTP exchange with an upstream ended, redirects included."""
 
     upstream: str
@@ -22,8 +22,7 @@ class UpstreamCalled:
     """One sentence on a failure, without secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageLooked:
+class PageLooked(msgspec.Struct, frozen=True):
     """A source was asked for a project page or its project list."""
 
     source: str
@@ -31,8 +30,7 @@ class PageLooked:
     """fresh: answered from memory or store; aged: likewise, while it is asked for again; absent: it does not know the project."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileLooked:
+class FileLooked(msgspec.Struct, frozen=True):
     """A file, or its metadata, was asked for."""
 
     source: str
@@ -40,8 +38,7 @@ class FileLooked:
     """miss: started a flight; joined: found one under way; relayed: answered by a range of the upstream."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlightEnded:
+class FlightEnded(msgspec.Struct, frozen=True):
     """A download ended."""
 
     source: str
@@ -51,15 +48,13 @@ class FlightEnded:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class FlightStarted:
+class FlightStarted(msgspec.Struct, frozen=True):
     """A download began."""
 
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class LearningFailed:
+class LearningFailed(msgspec.Struct, frozen=True):
     """What was learned (of a file, a page, an owner) could not be written down.
 
     It is served all the same, and written when it is next asked for and the store takes it.

@@ -17,8 +17,9 @@ asks nobody outside, ever; local sources answer at once, remote ones by rule 4.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from mirror.errors import FileNotFound, ProjectNotFound, StoreError, UpstreamError
 from mirror.events import LearningFailed, Observer, PageLooked, nobody
@@ -34,8 +35,7 @@ LARGE_LIST = 5_000
 """Lists with more names in all are merged in a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     answer: Answer
     source: Source
     failure: UpstreamError | None = None

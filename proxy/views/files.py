@@ -32,6 +32,7 @@ from proxy.views.simple import project_name
 METADATA = ".metadata"
 _HASHED_ASIDE_BYTES = 256 * 1024
 _MOST_HEADS = 4096
+_MOST_METADATA_HEADS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class FileViews:
         body = await self._files.metadata(ref)
         if len(body) > LARGEST_BODY_BYTES:
             return None
-        return Ready(wire_head(_metadata_headers(_sha256(body)), len(body)), body, ref.source, "verified")
+        return Ready(_metadata_head(body), body, ref.source, "verified")
 
 
 def _held_headers(etag: str, modified: int) -> CIMultiDict[str]:
@@ -212,6 +213,12 @@ def _metadata_headers(digest: str) -> CIMultiDict[str]:
     headers = answers.file_headers(f'"{digest}"', FOR_EVER)
     del headers["Accept-Ranges"]  # small, and always sent whole
     return headers
+
+
+@lru_cache(maxsize=_MOST_METADATA_HEADS)
+def _metadata_head(body: bytes) -> bytes:
+    """Give the head for metadata, which are held with it: what is in memory is the same object each time."""
+    return wire_head(_metadata_headers(_sha256(body)), len(body))
 
 
 def _resumed(asked: Asked, stream: Arriving) -> Verdict | Span:
