@@ -3,7 +3,8 @@
 A `Front` stands before the protocol of each connection. When the application has answered a plain GET whose answer is held in
 memory, the front keeps the very bytes of that request beside a recipe: how to make the answer anew. The same bytes then need no
 parser, no task and no routing. Index and cache are asked as ever, so that nothing is older than by the other way; when they
-would have to wait, or fail, or say something else than before, the request goes to the application.
+would have to wait, or fail, or say something else than before, the request goes to the application. They are asked once in a
+turn of the event loop: whoever asks the same in one turn asks at one time, and is told of as one look-up.
 
 It answers only between two requests of a connection on which nothing but plain GETs came, each in one piece: there is no body,
 no part and no second request that could be taken for one. Where it sees anything else it steps aside for good.
@@ -79,6 +80,7 @@ class Repeats:
         self._access = access
         self._leaving = leaving
         self._known: dict[bytes, Repeat] = {}
+        self._turn: dict[bytes, Ready] = {}
         self._second = 0
         self._common = b""
 
@@ -96,8 +98,8 @@ class Repeats:
         if repeat is None or transport.get_write_buffer_size() or transport.is_closing() or self._leaving():
             return False
         begun = time.perf_counter()
-        ready = _at_once(repeat.recipe())
-        if ready is None or len(ready.body) > LARGEST_BODY_BYTES:
+        ready = self._turn.get(request) or self._made(request, repeat.recipe)
+        if ready is None:
             return False
         request_id = f"{random.getrandbits(64):016x}"
         named = f"X-Request-ID: {request_id}\r\n\r\n".encode()
@@ -118,6 +120,16 @@ class Repeats:
             )
         )
         return True
+
+    def _made(self, request: bytes, recipe: Recipe) -> Ready | None:
+        """Make an answer, once in a turn of the event loop: what many ask in one turn, they asked at one time."""
+        ready = _at_once(recipe())
+        if ready is None or len(ready.body) > LARGEST_BODY_BYTES:
+            return None
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._turn.clear)
+        self._turn[request] = ready
+        return ready
 
     def _fields(self) -> bytes:
         """Give the fields that every answer has; the date changes once a second."""

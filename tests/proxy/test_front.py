@@ -169,6 +169,25 @@ async def test_nothing_is_older_than_by_the_application(scene: Scene) -> None:
     assert b"newer.whl" in (await scene.client.ask(PAGE)).body
 
 
+async def test_many_who_ask_at_one_time(scene: Scene) -> None:
+    """Requests that come together have one answer each, and those after a change have the changed one."""
+    opened = [await asyncio.open_connection("127.0.0.1", scene.house.server.port) for _ in range(20)]
+    clients = [Client(reader, writer) for reader, writer in opened]
+    for client in clients:
+        await client.ask(PAGE)
+    scene.prepared.clear()
+    for filename in ("second.whl", "third.whl"):
+        scene.house.index.add("demo-pkg", File(filename=filename, url=""))
+        for client in clients:
+            client.writer.write(PAGE)
+        replies = [await client.reply() for client in clients]
+        assert all(filename.encode() in reply.body for reply in replies)
+        assert len({reply.headers["X-Request-ID"] for reply in replies}) == len(clients)
+    assert not scene.prepared
+    for client in clients:
+        client.writer.close()
+
+
 async def test_what_went_wrong_is_told(scene: Scene) -> None:
     """A page that is stale, failed or gone since is answered as the application answers it, and good again afterwards."""
     good = await scene.client.ask(PAGE)
