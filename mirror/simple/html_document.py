@@ -15,30 +15,42 @@ from urllib.parse import urljoin
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mirror.errors import Invalid
-from mirror.simple import html_bounds
+from mirror.simple import html_bounds, html_plain
+from mirror.simple.html_plain import Anchor
 from mirror.simple.links import Links
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _END = "the end"
 _OPENING_TAG = re.compile(rb"<[hH][tT][mM][lL][\s>/]")
 _CUT = "It is cut off"
+_PROBE = html_plain.PROBE.decode()
+_NOT_PLAIN = "It is a very large HTML document, which has to be plain: nothing but links between its head and its foot."
+LARGEST_TREE_BYTES = 8 * 1024 * 1024
+"""A tree takes 17 times the memory of its document, so what is larger has to be plain."""
 
 
 class HtmlDocument:
-    """A whole HTML document (PEP 503), read as UTF-8.
+    """A whole HTML document (PEP 503), read as UTF-8. Of a large one only what is around its anchors becomes a tree.
 
     Raises:
         Invalid: it is cut off, or would cost its parser more than a document of its size should.
     """
 
     def __init__(self, body: bytes) -> None:
+        self._plain: str | None = None
+        if len(body) > LARGEST_TREE_BYTES:
+            body, self._plain = _parted(body)
         html_bounds.check(body)
         self._parser = LexborHTMLParser(body.removeprefix(_BYTE_ORDER_MARK) + f"<!--{_END}-->".encode())
         self._check_end(is_opened=_OPENING_TAG.search(body) is not None)
+        if self._plain is not None and [node.html for node in self._parser.tags("a")] != [_PROBE]:
+            raise Invalid(_NOT_PLAIN)
 
-    def anchors(self) -> list[LexborNode]:
+    def anchors(self) -> Iterator[Anchor]:
         """Give every `<a>`, in order."""
-        return self._parser.tags("a")
+        if self._plain is not None:
+            return html_plain.anchors(self._plain)
+        return ((node.attributes, node.text()) for node in self._parser.tags("a"))
 
     def metas(self) -> dict[str, str]:
         """Give the content of every `<meta name=…>`; the first of a name counts."""
@@ -87,6 +99,13 @@ class HtmlDocument:
             node = node.last_child
         if is_in_anchor or not _is_end(node):
             raise Invalid(f"{_CUT}: its last tag is not whole.")
+
+
+def _parted(body: bytes) -> tuple[bytes, str]:
+    parts = html_plain.split(body)
+    if parts is None or len(parts[0]) > LARGEST_TREE_BYTES:
+        raise Invalid(_NOT_PLAIN)
+    return parts
 
 
 def _is_end(node: LexborNode) -> bool:

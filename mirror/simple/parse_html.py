@@ -7,8 +7,6 @@ page whose links lead to anything but distribution files is not an index.
 import re
 from collections.abc import Mapping
 
-from selectolax.lexbor import LexborNode
-
 from mirror.errors import Invalid
 from mirror.model import File, ProjectList, ProjectPage
 from mirror.names import ProjectName, filename, is_distribution, project_name
@@ -45,13 +43,12 @@ def page(body: bytes, *, url: str, project: ProjectName) -> ProjectPage:
     links = document.links(url)
     anchors = 0
     files: dict[str, File] = {}
-    for node in document.anchors():
-        attributes = node.attributes
+    for attributes, text in document.anchors():
         href = attributes.get("href")
         if not href:
             continue
         anchors += 1
-        name = _distribution(node.text().strip()) or _distribution(last_segment(href))
+        name = _distribution(text.strip()) or _distribution(last_segment(href))
         if name is not None and name not in files:
             target = links.resolve(href)
             if target is not None:
@@ -80,11 +77,11 @@ def project_list(body: bytes, *, url: str) -> ProjectList:
     links = document.links(url)
     anchors = 0
     names: set[ProjectName] = set()
-    for node in document.anchors():
-        href = node.attrs.get("href")
+    for attributes, text in document.anchors():
+        href = attributes.get("href")
         if href:
             anchors += 1
-            name = _listed(href, node)
+            name = _listed(href, text)
             if name is not None and links.resolve(href) is not None:
                 names.add(name)
     if not names:
@@ -141,11 +138,13 @@ def _whole_number(digits: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
 
 
-def _listed(href: str, node: LexborNode) -> ProjectName | None:
+def _listed(href: str, text: str) -> ProjectName | None:
     """Give the project that an anchor leads to: a folder beside the list, or a link that ends in what its text says."""
     path = href.partition("#")[0].partition("?")[0]
     try:
-        name = project_name(last_segment(path.removesuffix("/")))
-        return name if _FOLDER.match(href) or project_name(node.text().strip()) == name else None
+        segment = last_segment(path.removesuffix("/"))
+        name = project_name(segment)
+        shown = text.strip()
+        return name if shown == segment or _FOLDER.match(href) or project_name(shown) == name else None
     except Invalid:
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import aiohttp
@@ -20,6 +21,9 @@ Reader = Callable[[bytes, str, str], Understood]
 
 INLINE_BYTES = 64 * KIB
 """What is larger is decoded and parsed in a thread; so is what is coded, for its size is not known before."""
+
+_READERS = ThreadPoolExecutor(2, thread_name_prefix="reader")
+"""Threads of their own: large documents, of which a hostile upstream has many, keep nobody from the disk."""
 
 _HTML_END = b"</html>"
 _HTML_END_WITHIN = 1 * KIB
@@ -63,7 +67,7 @@ async def read(
     try:
         if len(wire) <= INLINE_BYTES and coding.is_plain(encoding):
             return understand()
-        return await asyncio.to_thread(understand)
+        return await asyncio.get_running_loop().run_in_executor(_READERS, understand)
     except SignInPage:
         raise asked.rejected("its sign-in page") from None
     except Invalid as error:
