@@ -23,7 +23,7 @@ from tests.wheels import BuiltFile, wheel
 
 SMALL = wheel("small", "1.0")
 LARGE = wheel("large", "1.0", size=3_000_000)
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @dataclass
