@@ -103,6 +103,8 @@ class Limits(_Table):
     """A larger file is pulled in several ranges at once, where the upstream can do that."""
     segment_connections: int = Field(default=4, ge=1)
     """For one file at a time; 1: every file comes in one stream."""
+    flights: int = Field(default=500, ge=1)
+    """Files of upstreams under way at one time, in each process; for one more 503."""
     upstream_connections: int = Field(default=16, ge=1)
     """To one upstream at a time."""
     connect_seconds: Seconds = 5

@@ -184,7 +184,6 @@ def _file_limits(settings: Settings) -> FileLimits:
         small_file_bytes=int(limits.small_file_bytes),
         relay_from_bytes=int(limits.relay_from_bytes),
         max_file_bytes=int(limits.max_file_bytes),
-        division=Division(
-            from_bytes=int(limits.segment_from_bytes), connections=limits.segment_connections
-        ),
+        flights=limits.flights,
+        division=Division(from_bytes=int(limits.segment_from_bytes), connections=limits.segment_connections),
     )

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from cachetools import TTLCache
 
-from mirror.errors import Corrupt, FileNotFound, StoreError, WheelkeepError
+from mirror.errors import Corrupt, FileNotFound, StoreError, Throttled, WheelkeepError
 from mirror.events import FileLooked, Observer, nobody
 from mirror.fetch.lessons import Lessons, file_key
 from mirror.fetch.relay import Relay
@@ -25,6 +25,7 @@ from mirror.ports import Arriving, FileCache, Ledger, Upstream
 T = TypeVar("T")
 
 KIB = 1024
+BUSY_RETRY_SECONDS = 5
 _MOST_SIZES = 10_000
 _SIZE_MEMORY_SECONDS = 3600
 
@@ -39,6 +40,8 @@ class FileLimits:
     """A part of a file from this size on comes straight from the upstream; a smaller file is pulled whole."""
     max_file_bytes: int = 20_000_000_000
     """A larger file is refused."""
+    flights: int = 500
+    """Downloads under way at one time; one that would be more is refused for a moment."""
     resume_pauses_seconds: tuple[float, ...] = RESUME_PAUSES_SECONDS
     """What is waited before each attempt to continue a download that broke."""
     division: Division = DIVISION
@@ -185,6 +188,12 @@ class FileService:
         if flight is not None:
             self._looked(ref, "joined")
             return flight
+        if len(self._flights) >= self._limits.flights:
+            raise Throttled(
+                ref.source,
+                f"{self._limits.flights} files of upstreams are under way, as many as the limits allow: ask again.",
+                retry_after=BUSY_RETRY_SECONDS,
+            )
         self._looked(ref, "miss")
         flight = Flight(
             Origin(

@@ -37,6 +37,9 @@ class Flights:
             _MOST_CORRUPT, CORRUPT_MEMORY_SECONDS, timer=monotonic
         )
 
+    def __len__(self) -> int:
+        return len(self._flights)
+
     def get(self, key: Hashable) -> Flight | None:
         """Give the flight that is under way for a key, and can be joined."""
         flight = self._flights.get(key)

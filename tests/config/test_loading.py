@@ -26,7 +26,7 @@ def test_without_anything_the_defaults_hold() -> None:
     assert (limits.between_bytes_seconds, limits.page_seconds) == (30, 30)
     assert (limits.slow_bytes_per_second, limits.slow_window_seconds) == (64 * 1024, 60)
     assert (limits.write_seconds, limits.requests) == (60, 1000)
-    assert limits.connections == 10_000
+    assert (limits.connections, limits.flights) == (10_000, 500)
     assert (settings.server.drain_seconds, settings.server.keepalive_seconds) == (60, 75)
 
 

@@ -5,14 +5,14 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from mirror.cache import DiskCache
-from mirror.errors import Corrupt, FileNotFound, Rejected, StoreError, Unreachable, WheelkeepError
+from mirror.errors import Corrupt, FileNotFound, Rejected, StoreError, Throttled, Unreachable, WheelkeepError
 from mirror.events import Event, FileLooked, FlightEnded, LearningFailed
 from mirror.fetch import FileLimits, FileService
 from mirror.fetch.relay import Relay
@@ -280,6 +280,29 @@ async def test_the_first_client_leaves(house: House) -> None:
         house.upstream.gate.release()
     assert await other == data
     assert house.upstream.calls == {"file": 1}
+
+
+async def test_no_more_downloads_than_allowed(house: House) -> None:
+    """With as many under way as may be, another is refused for a moment; who joins one, or asks for what is held, is served."""
+    house.files._limits = replace(LIMITS, flights=1)
+    held = house.upstream.add("demo", "demo-0.9.tar.gz", content(1000, 1))
+    assert await read(await house.files.obtain(ref(held))) == content(1000, 1)
+    await house.landed()
+    data = content(300_000)
+    file = house.upstream.add("demo", SDIST, data)
+    other = house.upstream.add("demo", "demo-2.0.tar.gz", content(1000, 2))
+    house.upstream.gate = asyncio.Semaphore(0)
+    clients = [asyncio.create_task(house.files.obtain(ref(file))) for _ in range(2)]
+    await until(lambda: house.looks()[-2:] == ["miss", "joined"])
+    with pytest.raises(Throttled, match="1 files of upstreams are under way") as refused:
+        await house.files.obtain(ref(other))
+    assert refused.value.retry_after
+    assert await read(await house.files.obtain(ref(held))) == content(1000, 1)
+    for _ in range(20):
+        house.upstream.gate.release()
+    assert [await read(await client) for client in clients] == [data, data]
+    await house.landed()
+    assert await read(await house.files.obtain(ref(other))) == content(1000, 2)
 
 
 async def test_a_file_that_is_gone_is_said_before_any_byte(house: House) -> None:

@@ -302,7 +302,7 @@ async def test_an_upstream_is_asked_by_so_many_at_once(dark: Path) -> None:
 
 
 async def test_each_upstream_has_its_own_age(dark: Path) -> None:
-    """A page is asked for again when it is older than its own upstream allows, by the clock of the house."""
+    """A page is asked for again when it is older than its own upstream allows, and waited for when it says so, by the clock of the house."""
     clock = Clock()
     events: list[Event] = []
     async with Simulator() as feed, Simulator() as public:
@@ -310,7 +310,7 @@ async def test_each_upstream_has_its_own_age(dark: Path) -> None:
         filled(public, wheel("pub", "1.0"))
         configured = settings(
             dark,
-            listed(feed, "feed", page_max_age_seconds=5),
+            listed(feed, "feed", page_max_age_seconds=5, page_stale_seconds=0),
             listed(public, "public", page_max_age_seconds=500),
         )
         async with open_house(configured, version="1", observer=events.append, clock=clock) as house:
@@ -318,8 +318,11 @@ async def test_each_upstream_has_its_own_age(dark: Path) -> None:
                 await house.indexes["default"].project(DEMO)
                 await house.indexes["default"].project(ProjectName("pub"))
                 clock.forward(30)
-        assert (feed.count("page", "*/demo/"), public.count("page", "*/pub/")) == (2, 1)
-    assert PageLooked("public", "fresh") in events
+            assert (feed.count("page", "*/demo/"), public.count("page", "*/pub/")) == (2, 1)
+            clock.forward(480)
+            await house.indexes["default"].project(ProjectName("pub"))
+    looks = [event.outcome for event in events if isinstance(event, PageLooked) and event.source == "public"]
+    assert [look for look in looks if look != "absent"] == ["fetched", "fresh", "aged"]
 
 
 async def test_the_cache_keeps_to_its_bound(dark: Path) -> None:
