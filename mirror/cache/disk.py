@@ -146,12 +146,14 @@ class DiskCache:
         """Hash a file again, and remove it when it is damaged."""
         with disk_failures():
             good = await asyncio.to_thread(_is_intact, held)
-            if good:
-                self._odd.add(held.sha256)
-            else:
+            if not good:
+                # In doubt it stays: somebody may have looked at it before it went, and not have heard of it yet.
+                self._doubtful.add(held.sha256)
                 await asyncio.to_thread(self._shelf.drop, "files-v1", held.sha256)
+                return False
+        self._odd.add(held.sha256)
         self._settle(held.sha256)
-        return good
+        return True
 
     async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
         """Keep a spooled file whose digest and size were verified. Held already: done.
