@@ -617,6 +617,17 @@ async def test_a_full_disk_holds_back_the_last_bytes_too(ground: Field) -> None:
             await flight.landed()
 
 
+async def test_a_full_disk_and_no_digest(ground: Field) -> None:
+    """What only a look into the archive could prove is not completed when the archive is nowhere."""
+    wheel = wheels.wheel("demo", "1.0", size=400_000)
+    file = ground.upstream.add("demo", wheel.filename, wheel.data, listed_hash=False)
+    flight = ground.launch(file)
+    with largest_file(200_000):
+        assert await read_at("fast", flight, len(wheel.data)) is None
+        with pytest.raises(StoreError):
+            await flight.landed()
+
+
 async def test_a_full_disk_and_a_slow_reader_take_a_bounded_memory(ground: Field) -> None:
     """The upstream waits for the slowest reader; who comes too late for the beginning gets a flight of his own."""
     data = content(20_000_000)
