@@ -137,7 +137,7 @@ class Upstream(_Table):
     """Where its files may live or redirect to, besides its own host and port: host, host:port, [v6]:port or `*`."""
     page_max_age_seconds: float = Field(default=60, ge=0, allow_inf_nan=False)
     """How long a page is fresh; 0 asks the upstream each time, conditionally."""
-    page_stale_seconds: float = Field(default=600, ge=0, allow_inf_nan=False)
+    page_stale_seconds: float = Field(default=120, ge=0, allow_inf_nan=False)
     """Up to this age a page that is not fresh is served at once, and asked for behind the client's back; 0: never."""
     page_stale_if_error_seconds: float = Field(default=30 * DAY, ge=0, allow_inf_nan=False)
     """Up to this age a page is served when the upstream fails."""

@@ -311,7 +311,7 @@ async def test_each_upstream_has_its_own_age(dark: Path) -> None:
         configured = settings(
             dark,
             listed(feed, "feed", page_max_age_seconds=5, page_stale_seconds=0),
-            listed(public, "public", page_max_age_seconds=500),
+            listed(public, "public", page_max_age_seconds=500, page_stale_seconds=600),
         )
         async with open_house(configured, version="1", observer=events.append, clock=clock) as house:
             for _ in range(2):
