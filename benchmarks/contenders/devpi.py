@@ -20,6 +20,7 @@ from benchmarks.processes import LOOPBACK, Launch, free_port, plain_environment,
 from benchmarks.upstream import Place, Site
 
 REQUIREMENTS = ("devpi-server",)
+_USER = "root"
 _PASSWORD = "of-the-benchmark"  # noqa: S105  (of a server on loopback that lives for a minute)
 _INIT_SECONDS = 120.0
 
@@ -63,7 +64,7 @@ class Devpi:
         with serving(launch) as group:
             if is_new:
                 self._make_mirror(url, bench.upstream.places[site])
-            yield Running(self.name, f"{url}/root/feed/+simple/", group)
+            yield Running(self.name, f"{url}/{_USER}/feed/+simple/", group)
 
     def _initialize(self, programs: Path, folder: Path, state: Path) -> None:
         command = [
@@ -90,12 +91,12 @@ class Devpi:
 
     def _make_mirror(self, url: str, place: Place) -> None:
         """Log in, and create an index that mirrors the site."""
-        login = _told(f"{url}/+login", "POST", {"user": "root", "password": _PASSWORD}, {})
+        login = _told(f"{url}/+login", "POST", {"user": _USER, "password": _PASSWORD}, {})
         result = login.get("result")
         token = result.get("password", "") if isinstance(result, dict) else ""
-        signed = base64.b64encode(f"root:{token}".encode()).decode()
+        signed = base64.b64encode(f"{_USER}:{token}".encode()).decode()
         settings = {"type": "mirror", "mirror_url": place.url_with_secret}
-        _told(f"{url}/root/feed", "PUT", settings, {"X-Devpi-Auth": signed})
+        _told(f"{url}/{_USER}/feed", "PUT", settings, {"X-Devpi-Auth": signed})
 
 
 def _told(

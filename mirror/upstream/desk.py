@@ -23,8 +23,8 @@ _OK, _UNMODIFIED = 200, 304
 
 T = TypeVar("T")
 
-stamina.instrumentation.get_on_retry_hooks()
-"""Found now: stamina would look for its hooks at the first retry, and import modules on the event loop."""
+stamina.instrumentation.set_on_retry_hooks(())
+"""None: the observer is told of each attempt, and stamina would import its own on the event loop at the first retry."""
 
 
 @dataclass(frozen=True, slots=True)
