@@ -6,7 +6,6 @@
     ├── learned/{source}/{home}/{project}.json            what the bytes of a source's files taught
     ├── routes/{index}/{project}.json                     which source of an index answered, and which had said no
     ├── catalog/{source}/projects/{project}.json          the record of a project that wheelkeep itself publishes
-    ├── files/sha256/{first two digits}/{digest}          a distribution file
     └── probes/{nonce}                                    written, read and removed to see that the store works
 
 `v1` changes when a document's meaning does; a program reads its own version alone. `{home}` is made of the URL an
@@ -17,7 +16,7 @@ Names of sources and indexes are segments already: the configuration allows lowe
 
 from hashlib import sha256
 
-from mirror.names import ProjectName, Sha256
+from mirror.names import ProjectName
 
 VERSION = "v1"
 
@@ -66,11 +65,6 @@ def catalog_record(source: str, project: ProjectName) -> str:
 def catalogued(source: str, key: str) -> ProjectName:
     """Give the project of a record's key: the inverse of `catalog_record`."""
     return ProjectName(key.removeprefix(catalog_records(source)).removesuffix(".json"))
-
-
-def file(digest: Sha256) -> str:
-    """Give the key of a distribution file."""
-    return f"{VERSION}/files/sha256/{digest[:2]}/{digest}"
 
 
 def probe(nonce: str) -> str:

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror import layout
-from mirror.names import LONGEST_NAME, ProjectName, Sha256, project_name
+from mirror.names import LONGEST_NAME, ProjectName, project_name
 from mirror.stores.keys import check_key
 
-DIGEST = Sha256("ab" + "0" * 62)
 KEYS: tuple[tuple[str, Callable[[ProjectName], str]], ...] = (
     (
         "v1/snapshots/feed/0123456789abcdef/list.json",
@@ -23,7 +22,6 @@ KEYS: tuple[tuple[str, Callable[[ProjectName], str]], ...] = (
     ("v1/learned/feed/local/{}.json", lambda name: layout.learned("feed", layout.LOCAL, name)),
     ("v1/routes/default/{}.json", lambda name: layout.route("default", name)),
     ("v1/catalog/private/projects/{}.json", lambda name: layout.catalog_record("private", name)),
-    (f"v1/files/sha256/ab/{DIGEST}", lambda _: layout.file(DIGEST)),
     ("v1/probes/n1", lambda _: layout.probe("n1")),
 )
 
