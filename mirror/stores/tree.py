@@ -2,7 +2,7 @@
 
     {root}/
     ├── objects/{key}        one file an object
-    ├── temporary/{nonce}    being written; never listed, and swept an hour after a crash left it
+    ├── temporary/{00..ff}   being written by who holds the lock of that name; swept when a crash left it
     └── locks/{00..ff}       one writer a group of keys, among all processes of the machine
 
 An object is replaced by a rename, so that a reader sees the old bytes or the new ones, and after a power failure one of
@@ -19,7 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
-from uuid import uuid4
 
 from cachetools import LRUCache
 
@@ -27,8 +26,6 @@ from mirror.errors import Conflict, FileNotFound, Invalid, StoreError
 from mirror.ports import BlobInfo
 from mirror.stores.keys import check_key
 
-LEFT_OVER_SECONDS = 3600
-"""A temporary file that is older has lost its writer."""
 KNOWN_DIGESTS = 16_384
 """Files whose digest is remembered, about 5 MB."""
 RACY_NANOSECONDS = 2_000_000_000
@@ -59,11 +56,9 @@ class Tree:
         with _translated("prepare its folders"):
             for folder in (self._objects, self._temporary, self._locks):
                 _make_folder(folder)
-            horizon = time.time() - LEFT_OVER_SECONDS
             for left in self._temporary.iterdir():
-                with suppress(FileNotFoundError):
-                    if left.stat().st_mtime < horizon:
-                        left.unlink()
+                with suppress(BlockingIOError), self._lock(left.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    left.unlink(missing_ok=True)
         self._prepared = True
 
     def describe(self, key: str) -> BlobInfo:
@@ -118,12 +113,13 @@ class Tree:
         """
         self.prepare()
         path = self._path(key)
-        with _translated(f"write {key}"), self._writer(key):
+        group = _group(key)
+        with _translated(f"write {key}"), self._lock(group):
             self._check(key, if_match, if_absent=if_absent)
             _make_folder(path.parent)
-            temporary = self._temporary / uuid4().hex
+            temporary = self._temporary / group
             try:
-                with temporary.open("xb") as file:
+                with temporary.open("wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -144,7 +140,7 @@ class Tree:
         path = self._path(key)
         with (
             _translated(f"remove {key}"),
-            self._writer(key),
+            self._lock(_group(key)),
             suppress(FileNotFoundError, NotADirectoryError),
         ):
             path.unlink()
@@ -200,11 +196,10 @@ class Tree:
             raise Conflict(f"{key} is not what it was when it was read.")
 
     @contextmanager
-    def _writer(self, key: str) -> Iterator[None]:
-        """Be the only writer of the key: each opening of a lock file excludes the others, also of this process."""
-        name = hashlib.sha256(key.encode()).hexdigest()[:2]
-        with (self._locks / name).open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    def _lock(self, group: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+        """Be the only writer of a group: each opening of a lock file excludes the others, also of this process."""
+        with (self._locks / group).open("ab") as lock:
+            fcntl.flock(lock, how)
             yield
 
     def _known(self, status: os.stat_result) -> str | None:
@@ -215,6 +210,10 @@ class Tree:
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > RACY_NANOSECONDS:
             with self._digests_lock:
                 self._digests[_identity(status)] = digest
+
+
+def _group(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:2]
 
 
 def _identity(status: os.stat_result) -> _Identity:

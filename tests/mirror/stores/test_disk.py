@@ -1,9 +1,9 @@
 """The store in a directory."""
 
 import asyncio
+import fcntl
 import os
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -76,17 +76,28 @@ async def test_remembers_digests_of_settled_files_alone(
     assert (await asyncio.to_thread(files.describe, "a")).etag != first.etag
 
 
-async def test_leftovers_are_never_listed_and_swept_when_old(root: Path) -> None:
-    """What a crash left half written is no object, and is removed once it is older than an hour."""
+async def test_leftovers_are_never_listed_and_swept(root: Path) -> None:
+    """What a crash left half written is no object and is removed at the next start, but not what a living writer has."""
     await DiskStore(root).put("a", b"x")
-    old, young = root / "temporary" / "old", root / "temporary" / "young"
-    for left in (old, young):
+    lost, busy = root / "temporary" / "0a", root / "temporary" / "0b"
+    for left in (lost, busy):
         left.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    with (root / "locks" / "0b").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        store = DiskStore(root)
+        assert await listed(store) == ["a"]
+        assert not lost.exists()
+        assert busy.exists()
+
+
+async def test_a_leftover_is_written_over(root: Path) -> None:
+    """A write is whole although a writer that was killed has left more bytes in its place."""
     store = DiskStore(root)
-    assert await listed(store) == ["a"]
-    assert not old.exists()
-    assert young.exists()
+    await store.put("a", b"x")
+    for group in range(256):
+        (root / "temporary" / f"{group:02x}").write_bytes(b"a long half of another object")
+    await store.put("a", b"short")
+    assert (await store.get("a"))[0] == b"short"
 
 
 async def test_foreign_files_are_not_objects(store: Store, root: Path) -> None:
