@@ -29,8 +29,8 @@ class MemoryBody:
     delimited: bool = True
     ranges: bool = True
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the pieces, and break off where the test said so."""
+    async def chunks(self) -> AsyncIterator[bytes | memoryview]:
+        """Give the pieces, each of which is gone when the next one is asked for, and break off where the test said so."""
         sent = 0
         for at in range(0, len(self.data), self.piece):
             if self.gate is not None:
@@ -41,7 +41,9 @@ class MemoryBody:
                 raise Unreachable("memory", "The connection broke.")
             part = self.data[at : at + self.piece]
             sent += len(part)
-            yield part
+            room = bytearray(part)
+            yield memoryview(room)
+            room[:] = bytes(len(room))
             await asyncio.sleep(0)
 
 

@@ -75,7 +75,7 @@ class Relay:
         at = self._body.start
         try:
             async for chunk in self._body.chunks():
-                part = chunk[max(0, start - at) : max(0, end - at)]
+                part = bytes(chunk[max(0, start - at) : max(0, end - at)])
                 at += len(chunk)
                 if part:
                     yield part

@@ -211,7 +211,7 @@ class Download:
         else:
             self.overflow = Overflow(0, self.overflow.failure, self._slowest)
 
-    async def _append(self, data: bytes) -> None:
+    async def _append(self, data: bytes | memoryview) -> None:
         """Write and hash the next bytes, unless they are more than there may be."""
         end = self.written + len(data)
         if self.size is not None and end > self.size:
@@ -230,7 +230,7 @@ class Download:
         self.written = end
         self._moved()
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes | memoryview) -> None:
         self._spool.write(data, self.written)
         self.proof.add(data)
 

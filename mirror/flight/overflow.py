@@ -34,7 +34,7 @@ class Overflow:
         self._bytes = 0
         self._taken = asyncio.Event()
 
-    async def add(self, data: bytes) -> None:
+    async def add(self, data: bytes | memoryview) -> None:
         """Add the next bytes, once there is room for them.
 
         Raises:
@@ -49,7 +49,7 @@ class Overflow:
                 self._forget()
             else:
                 await self._taken.wait()
-        self._pieces.append(data)
+        self._pieces.append(bytes(data))
         self._bytes += len(data)
 
     def taken(self) -> None:

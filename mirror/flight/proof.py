@@ -59,7 +59,7 @@ class Proof:
             hashlib.new(promise.other[0], usedforsecurity=False) if promise.other is not None else None
         )
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | memoryview) -> None:
         """Take the next bytes; it takes a millisecond for one or two million of them."""
         self._sha256.update(data)
         if self._other is not None:
@@ -108,7 +108,7 @@ class Repetition:
         self._left = size
         self._again = Proof(Promise(""))
 
-    async def drop(self, chunk: bytes) -> bytes:
+    async def drop(self, chunk: bytes | memoryview) -> bytes | memoryview:
         """Give what of a chunk is new.
 
         Raises:

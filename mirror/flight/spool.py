@@ -73,7 +73,7 @@ class Spool:
             raise StoreError("A file of the cache is shorter than what was written to it: check the disk.")
         return data
 
-    def write(self, data: bytes, at: int) -> None:
+    def write(self, data: bytes | memoryview, at: int) -> None:
         """Write all of `data` at offset `at`.
 
         Raises:

@@ -47,8 +47,8 @@ class Body(Protocol):
     delimited: bool
     """Whether the answer says where it ends; without that a connection that breaks looks like the end of the file."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes as they arrive.
+    def chunks(self) -> AsyncIterator[bytes | memoryview]:
+        """Give the bytes as they arrive; a chunk is good until the next one is asked for.
 
         Raises:
             UpstreamError: the body broke off, or came short of what was announced.

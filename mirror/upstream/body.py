@@ -10,6 +10,7 @@ import aiohttp
 from mirror.errors import UpstreamError
 from mirror.upstream.calls import Call
 from mirror.upstream.failures import READ_ERRORS, Asked
+from mirror.upstream.inflow import Inflow
 from mirror.upstream.limits import KIB, Limits
 from mirror.upstream.ranges import Extent
 
@@ -38,7 +39,8 @@ class ArrivingBody:
         self.delimited = is_framed(response)
         self.failure: UpstreamError | None = None
         self._expected = extent.length
-        self._content = response.content
+        self._response = response
+        self._inflow: Inflow | None = None
         self._asked = asked
         self._limits = limits
         self._call = call
@@ -51,11 +53,11 @@ class ArrivingBody:
             Unreachable: they did not come.
         """
         if not self._head:
-            self._head = await self._piece()
+            self._head = bytes(await self._piece())
         return self._head
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes as they arrive.
+    async def chunks(self) -> AsyncIterator[bytes | memoryview]:
+        """Give the bytes as they arrive; a piece is good until the next one is asked for.
 
         Raises:
             Unreachable: the body broke off, fell silent or trickled, or is not as long as was announced.
@@ -65,7 +67,7 @@ class ArrivingBody:
         while True:
             head, self._head = self._head, b""
             began = time.monotonic()
-            piece = head or await self._piece()
+            piece: bytes | memoryview = head or await self._piece()
             if not piece:
                 break
             patience.spend(time.monotonic() - began, len(piece))
@@ -78,23 +80,44 @@ class ArrivingBody:
         if self._expected is not None and received < self._expected:
             raise self._broken("broke off in the middle of its answer")
 
-    async def _piece(self) -> bytes:
+    async def _piece(self) -> bytes | memoryview:
         try:
-            first = await self._content.read(LARGEST_PIECE_BYTES)
+            piece = await self._next()
         except READ_ERRORS as error:
             self.failure = self._asked.broken(error)
             raise self.failure from self.failure.__cause__
+        self._call.received += len(piece)
+        return piece
+
+    async def _next(self) -> bytes | memoryview:
+        if self._inflow is None and self._is_long():
+            head, self._inflow = Inflow.take_over(self._response)
+            if head or self._inflow is None:
+                return head
+        if self._inflow is None:
+            return await self._gathered(self._response.content)
+        silence = self._limits.between_bytes_seconds
+        return await self._inflow.piece(silence_seconds=silence, gather_seconds=GATHER_SECONDS)
+
+    def _is_long(self) -> bool:
+        """Tell whether what is still to come is worth a connection of its own; what comes in chunks has no length."""
+        length = self._response.content_length
+        return (
+            length is not None and length - self._response.content.total_bytes >= self._limits.long_body_bytes
+        )
+
+    async def _gathered(self, content: aiohttp.StreamReader) -> bytes:
+        first = await content.read(LARGEST_PIECE_BYTES)
         pieces, size = [first], len(first)
         # What breaks meanwhile breaks again at the next read, after these bytes were handed on.
         with suppress(*READ_ERRORS):
             async with asyncio.timeout(GATHER_SECONDS):
                 while first and size < SMALLEST_PIECE_BYTES:
-                    piece = await self._content.read(LARGEST_PIECE_BYTES - size)
+                    piece = await content.read(LARGEST_PIECE_BYTES - size)
                     if not piece:
                         break
                     pieces.append(piece)
                     size += len(piece)
-        self._call.received += size
         return b"".join(pieces)
 
     def _broken(self, what: str) -> UpstreamError:

@@ -18,6 +18,8 @@ class Limits:
     """Silence in the middle of a body."""
     page_seconds: float = 30
     """A whole page, list or metadata file: redirects, reading and decoding; and the wait for a free connection."""
+    long_body_bytes: int = 32 * MIB
+    """A file's body of which so much is still to come has its connection to itself, which is closed afterwards."""
     slow_window_seconds: float = 60
     slow_bytes_per_second: float = 64 * KIB
     """A file that comes slower than this over a whole window of waiting is given up (waiting for readers is not counted)."""

@@ -185,7 +185,10 @@ class Simulator:
     def _answering(self, host: Host) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def answering(request: web.BaseRequest) -> web.StreamResponse:
             kind = self.shape.kind(host, request.path)
-            asked = Asked(request.method, host, request.path, request.query_string, request.headers, kind)
+            peer = 0 if request.transport is None else request.transport.get_extra_info("peername")[1]
+            asked = Asked(
+                request.method, host, request.path, request.query_string, request.headers, kind, peer
+            )
             self.requests.append(asked)
             self.history.append(asked)
             reply = answer(self.shape, self.held, asked)

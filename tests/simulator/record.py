@@ -20,6 +20,7 @@ class Asked:
         query: as sent, without `?`.
         headers: as sent; names are looked up without regard to case.
         kind: what lives at the path.
+        peer: the port that it came from: one a connection.
         status: of the answer; 0 until it has begun.
         sent: bytes of the body that were written so far.
         whole: whether the answer was written to its planned end.
@@ -31,6 +32,7 @@ class Asked:
     query: str
     headers: Mapping[str, str]
     kind: Kind
+    peer: int = 0
     status: int = 0
     sent: int = 0
     whole: bool = False

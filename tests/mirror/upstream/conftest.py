@@ -1,7 +1,7 @@
 """An upstream client for each test, with its events, closed at the end."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,7 @@ class Bench:
     now: float = NOON
     events: list[Event] = field(default_factory=list)
     clients: list[UpstreamClient] = field(default_factory=list)
+    long_body_bytes: int = QUICK.long_body_bytes
 
     def client(
         self,
@@ -58,7 +59,7 @@ class Bench:
             connections=Connections(connections),
             user_agent="wheelkeep/test",
             file_hosts=file_hosts,
-            limits=limits,
+            limits=replace(limits, long_body_bytes=self.long_body_bytes),
             observer=self.events.append,
             clock=lambda: self.now,
         )

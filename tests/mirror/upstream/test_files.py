@@ -8,8 +8,9 @@ import pytest
 
 from mirror.errors import Corrupt, FileNotFound, Rejected, Throttled, Unreachable, WheelkeepError
 from mirror.ports import Body
-from mirror.upstream.body import LARGEST_PIECE_BYTES, SMALLEST_PIECE_BYTES
+from mirror.upstream.body import SMALLEST_PIECE_BYTES
 from mirror.upstream.client import UpstreamClient
+from mirror.upstream.inflow import ROOM_BYTES
 from tests.mirror.upstream.conftest import QUICK, TOKEN, Bench, pat
 from tests.simulator import Gate, Simulator, faults
 from tests.simulator.faults import Fault
@@ -25,7 +26,7 @@ def _filled(feed: Simulator) -> str:
 
 
 async def _read(body: Body) -> bytes:
-    return b"".join([piece async for piece in body.chunks()])
+    return b"".join([bytes(piece) async for piece in body.chunks()])
 
 
 async def _collect(body: Body, received: bytearray) -> None:
@@ -38,6 +39,12 @@ async def _fetch(
 ) -> bytes:
     async with client.open_file(url, start=start, stop=stop, validator=validator) as body:
         return await _read(body)
+
+
+@pytest.fixture(autouse=True, params=[QUICK.long_body_bytes, 1], ids=["short", "long"])
+def lengths(request: pytest.FixtureRequest, bench: Bench) -> None:
+    """Let each test see bodies that aiohttp brings to their end, and again such as have their connection to themselves."""
+    bench.long_body_bytes = request.param
 
 
 async def test_a_file_comes_whole(bench: Bench) -> None:
@@ -58,12 +65,12 @@ async def test_a_file_comes_whole(bench: Bench) -> None:
 
 
 async def test_pieces_are_worth_handling(bench: Bench) -> None:
-    """However small the pieces on the wire, all but the last are of 64 KiB to 512 KiB when they keep coming."""
+    """However small the pieces on the wire, all but the last are of 64 KiB to 1 MiB when they keep coming."""
     async with Simulator() as feed:
         url = _filled(feed)
         async with bench.client(feed.simple_url).open_file(url) as body:
             sizes = [len(piece) async for piece in body.chunks()]
-        assert max(sizes) <= LARGEST_PIECE_BYTES
+        assert max(sizes) <= ROOM_BYTES
         assert len(sizes) <= len(DATA) / SMALLEST_PIECE_BYTES + 1
 
 
@@ -77,7 +84,7 @@ async def test_bytes_are_handed_on_while_the_rest_is_awaited(bench: Bench) -> No
             chunks = body.chunks()
             assert await anext(chunks) == DATA[:1_000]
             gate.open()
-            assert b"".join([piece async for piece in chunks]) == DATA[1_000:]
+            assert b"".join([bytes(piece) async for piece in chunks]) == DATA[1_000:]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import shake_128
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+FILE = shake_128(b"file").digest(3_000_000)
 PAGE = b'{"meta":{"api-version":"1.0"},"name":"demo","files":[]}'
 
 CERTIFICATE = """\
@@ -50,12 +52,16 @@ def _context(folder: Path) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[str]:
-    """Serve an empty project page over TLS, and `/leave?to=URL`; give the URL of the index."""
+    """Serve an empty project page over TLS, `/file`, and `/leave?to=URL`; give the URL of the index."""
 
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(body=PAGE, content_type="application/vnd.pypi.simple.v1+json")
 
+    async def file(_request: web.Request) -> web.Response:
+        return web.Response(body=FILE)
+
     app = web.Application()
+    app.router.add_get("/file", file)
 
     async def leave(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": request.query["to"]})
