@@ -29,7 +29,7 @@ MOST_REQUESTS = 2048
 """Requests that are known by heart, together a few MiB; the oldest leave first."""
 LONGEST_REQUEST_BYTES = 2048
 LARGEST_BODY_BYTES = 32 * 1024
-"""An empty buffer takes so much without waiting for the client."""
+"""An empty buffer takes so much without waiting for the client; no more than that waits for one who takes nothing."""
 
 _PLAIN = re.compile(
     rb"GET /[!-~]* HTTP/1\.1\r\n"

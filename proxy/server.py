@@ -97,6 +97,7 @@ async def serve(
     *,
     drain_seconds: float,
     keepalive_seconds: float = 75,
+    write_seconds: float = 60,
     most_connections: int = MOST_CONNECTIONS,
     orders: socket.socket | None = None,
     on_ready: Callable[[], None],
@@ -108,6 +109,7 @@ async def serve(
         listening: where; closed in the end.
         drain_seconds: how long answers under way may take to end.
         keepalive_seconds: how long an idle connection stays open, and how long a request's headers may take.
+        write_seconds: how long a client may take none of the bytes that wait for it before its connection is reset.
         most_connections: open at one time; more are closed at once.
         orders: of a worker's supervisor: each byte is a signal's number, and the end is a SIGTERM. None: SIGTERM and
             SIGINT of this process are heard instead.
@@ -129,6 +131,7 @@ async def serve(
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     try:
         for each in listening.sockets:
+            _cut_off_who_takes_nothing(each, write_seconds)
             await web.SockSite(runner, each, backlog=BACKLOG).start()
         with _signals(told) if orders is None else _orders(told, orders):
             on_ready()
@@ -138,6 +141,15 @@ async def serve(
     finally:
         await runner.cleanup()
         listening.close()
+
+
+def _cut_off_who_takes_nothing(listening: socket.socket, seconds: float) -> None:
+    """Let the kernel reset a connection whose client takes nothing for so long (RFC 5482), for all that are accepted here.
+
+    Most answers are written without anybody waiting for the client, and a connection with bytes that nobody takes cannot be
+    closed: it would be kept, with its bytes and its descriptor, for as long as the client likes.
+    """
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000)))
 
 
 @contextmanager

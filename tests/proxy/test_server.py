@@ -53,12 +53,17 @@ async def running(
     *,
     drain_seconds: float = 30,
     keepalive_seconds: float = 75,
+    write_seconds: float = 60,
     most_connections: int = 1000,
+    buffer_bytes: int | None = None,
     orders: socket.socket | None = None,
 ) -> AsyncIterator[Running]:
     """Serve on a free port of loopback until told to leave."""
     house = assemble(disk)
     [listening] = listen("127.0.0.1", 0)
+    if buffer_bytes is not None:
+        for each in listening.sockets:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(
@@ -66,6 +71,7 @@ async def running(
             listening,
             drain_seconds=drain_seconds,
             keepalive_seconds=keepalive_seconds,
+            write_seconds=write_seconds,
             most_connections=most_connections,
             orders=orders,
             on_ready=lambda: ready.set_result(None),

@@ -140,6 +140,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             listening,
             drain_seconds=settings.server.drain_seconds,
             keepalive_seconds=settings.server.keepalive_seconds,
+            write_seconds=settings.limits.write_seconds,
             most_connections=room.make_room(settings.limits.connections),
             orders=None if place is None else place.orders,
             on_ready=place.ready if place else lambda: say(announcement(settings, listening.url)),
