@@ -4,7 +4,8 @@ A `Front` stands before the protocol of each connection. When the application ha
 memory, the front keeps the very bytes of that request beside a recipe: how to make the answer anew. The same bytes then need no
 parser, no task and no routing. Index and cache are asked as ever, so that nothing is older than by the other way; when they
 would have to wait, or fail, or say something else than before, the request goes to the application. They are asked once in a
-turn of the event loop: whoever asks the same in one turn asks at one time, and is told of as one look-up.
+turn of the event loop: whoever asks the same in one turn asks at one time, and is told of as one look-up. A large answer
+is given when the kernel has room for all of it, so that nobody waits for the client here.
 
 It answers only between two requests of a connection on which nothing but plain GETs came, each in one piece: there is no body,
 no part and no second request that could be taken for one. Where it sees anything else it steps aside for good.
@@ -24,12 +25,11 @@ from aiohttp import web
 
 from proxy.access import Access, Ended
 from proxy.room import MOST_CONNECTIONS, TurnedAway
+from proxy.sendfile import MemoryFile, fits_at_once, send_at_once
 
 MOST_REQUESTS = 2048
 """Requests that are known by heart, together a few MiB; the oldest leave first."""
 LONGEST_REQUEST_BYTES = 2048
-LARGEST_BODY_BYTES = 32 * 1024
-"""An empty buffer takes so much without waiting for the client; no more than that waits for one who takes nothing."""
 
 _PLAIN = re.compile(
     rb"GET /[!-~]* HTTP/1\.1\r\n"
@@ -49,7 +49,7 @@ class Ready(msgspec.Struct, frozen=True):
 
     head: bytes
     """Status line and header fields of the representation, each with its line end."""
-    body: bytes
+    body: bytes | MemoryFile
     source: str | None
     outcome: str
 
@@ -99,11 +99,16 @@ class Repeats:
             return False
         begun = time.perf_counter()
         ready = self._turn.get(request) or self._made(request, repeat.recipe)
-        if ready is None:
+        if ready is None or not fits_at_once(transport, len(ready.body)):
             return False
         request_id = f"{random.getrandbits(64):016x}"
         named = f"X-Request-ID: {request_id}\r\n\r\n".encode()
-        transport.write(b"".join((ready.head, self._fields(), named, ready.body)))
+        body = ready.body
+        if isinstance(body, bytes):
+            transport.write(b"".join((ready.head, self._fields(), named, body)))
+        else:
+            transport.write(b"".join((ready.head, self._fields(), named)))
+            send_at_once(transport, body)
         self._access(
             Ended(
                 request_id=request_id,
@@ -123,8 +128,8 @@ class Repeats:
 
     def _made(self, request: bytes, recipe: Recipe) -> Ready | None:
         """Make an answer, once in a turn of the event loop: what many ask in one turn, they asked at one time."""
-        ready = _at_once(recipe())
-        if ready is None or len(ready.body) > LARGEST_BODY_BYTES:
+        ready = _run(recipe())
+        if ready is None:
             return None
         if not self._turn:
             asyncio.get_running_loop().call_soon(self._turn.clear)
@@ -250,7 +255,7 @@ def wire_head(headers: Mapping[str, str], size: int) -> bytes:
     return f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {size}\r\n".encode("latin-1")
 
 
-def _at_once(making: Coroutine[Any, Any, Ready | None]) -> Ready | None:
+def _run(making: Coroutine[Any, Any, Ready | None]) -> Ready | None:
     """Run a coroutine as far as it goes without waiting; None when it has to wait, or fails."""
     try:
         waited = making.send(None)

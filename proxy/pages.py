@@ -20,6 +20,7 @@ from mirror.simple import render
 from mirror.simple.media import TEXT_HTML, V1_JSON
 from mirror.simple.negotiate import Choice
 from proxy.front import wire_head
+from proxy.sendfile import MemoryFile
 
 try:
     from isal.igzip import compress
@@ -29,6 +30,8 @@ except ImportError:  # isal has no build for every platform
 MAX_AGE_SECONDS = 60
 """How long a client may show a page without asking again; pip does so for as long as it is told."""
 WORTH_COMPRESSING_BYTES: Final = 1024
+LARGEST_BYTES_OBJECT: Final = 256 * 1024
+"""A body beyond this is a `MemoryFile`."""
 _BESIDE_BYTES: Final = 1536
 """What an entry costs beside its body and its page: key, header fields, places in the cache. Most pages are smaller."""
 _MANY_FILES = 500
@@ -42,7 +45,7 @@ Key = tuple[str, str, str, str, bool]
 class Rendering:
     """One page in one content type and one coding."""
 
-    body: bytes
+    body: bytes | MemoryFile
     etag: str
     """Strong: made of the content type and these very bytes."""
     weight: int
@@ -125,4 +128,5 @@ def _make(key: Key, write: Callable[[], bytes]) -> Rendering:
     if content_type != V1_JSON:
         headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         headers["Referrer-Policy"] = "no-referrer"
-    return Rendering(body, etag, weight, headers, wire_head(headers, len(body)))
+    held = MemoryFile(body) if len(body) > LARGEST_BYTES_OBJECT else body
+    return Rendering(held, etag, weight, headers, wire_head(headers, len(body)))

@@ -21,7 +21,7 @@ from mirror.names import ProjectName
 from mirror.ports import Arriving, Files, Index
 from proxy import caching
 from proxy.caching import Asked, Selected, Span, Verdict
-from proxy.front import LARGEST_BODY_BYTES, Ready, wire_head
+from proxy.front import Ready, wire_head
 from proxy.middleware import NOTE, Note
 from proxy.problems import Declined, Problem
 from proxy.views import answers
@@ -33,6 +33,8 @@ METADATA = ".metadata"
 _HASHED_ASIDE_BYTES = 256 * 1024
 _MOST_HEADS = 4096
 _MOST_METADATA_HEADS = 256
+_LARGEST_KEPT_METADATA_BYTES = 32 * 1024
+"""Each head keeps the metadata that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class FileViews:
             return web.Response(status=status, body=body, headers=headers)
         async with opened(held.path, held.size) as file:
             response = web.StreamResponse(status=status, headers=headers)
-            await self._sender.disk(request, response, file, start, stop)
+            await self._sender.file(request, response, file, start, stop)
             return response
 
     async def _arriving(
@@ -193,7 +195,7 @@ class FileViews:
         """Make the answer anew for metadata that are held in memory."""
         ref = await self._index.locate(project, filename)
         body = await self._files.metadata(ref)
-        if len(body) > LARGEST_BODY_BYTES:
+        if len(body) > _LARGEST_KEPT_METADATA_BYTES:
             return None
         return Ready(_metadata_head(body), body, ref.source, "verified")
 

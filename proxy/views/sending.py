@@ -1,4 +1,4 @@
-"""Bodies that are more than one small piece: from memory, from the local disk, or as they arrive.
+"""Bodies that are more than one small piece: from open files, on the local disk or in memory, or as they arrive.
 
 It promises that the memory of one answer is a few hundred KiB however large the file, that a client which does not take a piece
 (1 MiB at most) within `write_seconds` is cut off, and that an answer which would come out too short or too long fails instead
@@ -10,27 +10,20 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 from aiohttp import web
 
 from mirror.errors import Corrupt, StoreError
 from mirror.ports import Stretch
 from proxy.middleware import NOTE
+from proxy.sendfile import Sendable
 
 PIECE_BYTES = 256 * 1024
 """Smaller writes cost three times the processor time."""
-MEMORY_PIECE_BYTES = 512 * 1024
-"""Of what is in memory: a large page, compressed, is one such piece."""
 SENDFILE_BYTES = 1024 * 1024
 """One call of `sendfile`, which the client must take within `write_seconds`: with 50 downloads at once over a slow line it does.
 Twice as much would save a twentieth of the processor time, half as much cost a seventh."""
-
-
-class _File(Protocol):
-    """What `sendfile` needs of a file."""
-
-    def fileno(self) -> int: ...
 
 
 class Sender:
@@ -38,15 +31,6 @@ class Sender:
 
     def __init__(self, write_seconds: float) -> None:
         self._write_seconds = write_seconds
-
-    async def memory(self, request: web.Request, response: web.StreamResponse, body: bytes) -> None:
-        """Send bytes that are held in memory, copying none that the client does not take."""
-        response.content_length = len(body)
-        await response.prepare(request)
-        view = memoryview(body)
-        for at in range(0, len(body), MEMORY_PIECE_BYTES):
-            await self._write(request, response, view[at : at + MEMORY_PIECE_BYTES])
-        await response.write_eof()
 
     async def arriving(
         self,
@@ -82,10 +66,10 @@ class Sender:
             if close is not None:
                 await close()
 
-    async def disk(
-        self, request: web.Request, response: web.StreamResponse, file: BinaryIO, start: int, stop: int
+    async def file(
+        self, request: web.Request, response: web.StreamResponse, file: Sendable, start: int, stop: int
     ) -> None:
-        """Send bytes [start, stop) of an open file: by `sendfile` where loop and transport can, else by reads."""
+        """Send bytes [start, stop) of an open file, on the disk or in memory: by `sendfile` where loop and transport can, else by reads."""
         response.content_length = stop - start
         await response.prepare(request)
         at = await self._sendfiles(request, file, start, stop)
@@ -112,7 +96,7 @@ class Sender:
         async for piece in chunk.pieces(at):
             await self._write(request, response, piece)
 
-    async def _sendfiles(self, request: web.Request, file: _File, at: int, stop: int) -> int:
+    async def _sendfiles(self, request: web.Request, file: Sendable, at: int, stop: int) -> int:
         """Send bytes [at, stop) of a file by `sendfile`, and tell how far that went."""
         while at < stop and _takes_sendfile(request):
             try:
@@ -121,14 +105,12 @@ class Sender:
                 break
         return at
 
-    async def _write(
-        self, request: web.Request, response: web.StreamResponse, piece: bytes | memoryview
-    ) -> None:
+    async def _write(self, request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
         async with asyncio.timeout(self._write_seconds):
             await response.write(piece)
         request[NOTE].sent += len(piece)
 
-    async def _sendfile(self, request: web.Request, file: _File, at: int, count: int) -> int:
+    async def _sendfile(self, request: web.Request, file: Sendable, at: int, count: int) -> int:
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("The client went away.")

@@ -20,7 +20,7 @@ from proxy.middleware import NOTE, Note
 from proxy.pages import Pages, Rendering
 from proxy.problems import Declined, Problem
 from proxy.views import answers
-from proxy.views.sending import PIECE_BYTES, Sender
+from proxy.views.sending import Sender
 
 OFFERED = (V1_JSON, V1_HTML, TEXT_HTML)
 
@@ -119,10 +119,13 @@ class SimpleViews:
         if known is not None and caching.matches(known, rendering.etag):
             note.outcome = "unmodified"
             return answers.unmodified(headers)
-        if len(rendering.body) <= PIECE_BYTES or request.method == "HEAD":
-            return web.Response(body=rendering.body, headers=headers)
+        body = rendering.body
+        if request.method == "HEAD":
+            return answers.bodiless(headers, len(body))
+        if isinstance(body, bytes):
+            return web.Response(body=body, headers=headers)
         response = web.StreamResponse(headers=headers)
-        await self._sender.memory(request, response, rendering.body)
+        await self._sender.file(request, response, body, 0, len(body))
         return response
 
 

@@ -121,6 +121,40 @@ async def test_what_comes_again_is_answered_alike(scene: Scene, lines: LogCaptur
     assert counted == 2
 
 
+def many_files(count: int) -> list[File]:
+    """Make the files of a large project."""
+    return [File(filename=f"demo_pkg-1.{number}.tar.gz", url="", size=number) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [500, 8000])
+async def test_a_large_page_that_comes_again_is_answered_alike(scene: Scene, count: int) -> None:
+    """A page that the kernel has room for is sent without the application, all of it, and told with its size."""
+    scene.house.index.add("demo-pkg", *many_files(count))
+    first, second = await scene.client.ask(PAGE), await scene.client.ask(PAGE)
+    assert len(first.body) > 90 * count
+    assert fixed(first) == fixed(second)
+    assert len(scene.prepared) == 1
+
+
+async def test_what_a_client_does_not_take_waits_in_the_kernel_alone(scene: Scene) -> None:
+    """Who asks for large pages and reads none has next to nothing in the memory of the server, and gets all in the end."""
+    scene.house.index.add("demo-pkg", *many_files(8000))
+    expected = fixed(await scene.client.ask(PAGE))
+    busy = scene.house.app[TRAFFIC].busy
+    asked = 0
+    while not busy and asked < 100:
+        asked += 1
+        scene.client.writer.write(PAGE)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert 1 < asked < 100
+    [transport] = busy
+    assert isinstance(transport, asyncio.Transport)
+    assert transport.get_write_buffer_size() <= 64 * 1024
+    for _ in range(asked):
+        assert fixed(await scene.client.reply()) == expected
+
+
 @pytest.mark.parametrize("suffix", [b"", b".metadata"])
 async def test_a_file_in_memory_is_answered_alike(scene: Scene, suffix: bytes) -> None:
     """A small file and its metadata come again with all their fields, without the application."""

@@ -1,0 +1,94 @@
+"""What the kernel sends by itself, without a copy for each client: open files, and memory that has a descriptor."""
+
+import asyncio
+import fcntl
+import os
+import socket
+import struct
+import sys
+import tempfile
+import termios
+from contextlib import suppress
+from typing import Protocol
+
+from mirror.errors import StoreError
+
+_SMALL_BYTES = 32 * 1024
+"""So much is given without a question, and may wait in the process for a client that takes nothing."""
+
+
+class Sendable(Protocol):
+    """What `sendfile` needs of a file."""
+
+    def fileno(self) -> int:
+        """Give its descriptor."""
+        ...
+
+
+class MemoryFile:
+    """Bytes in memory with a descriptor; they go when nothing refers to them any more.
+
+    Raises:
+        StoreError: there is no memory or no descriptor left for them.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._size = len(data)
+        self._descriptor = -1
+        try:
+            self._descriptor = _unnamed()
+            written = os.pwrite(self._descriptor, data, 0)
+        except OSError as error:
+            raise StoreError(f"A page cannot be held in memory: {error.strerror}.") from error
+        if written < len(data):
+            raise StoreError("A page cannot be held in memory: there is no room.")
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        """Give the descriptor; it is open for as long as somebody refers to this object."""
+        return self._descriptor
+
+    def read(self, start: int = 0) -> bytes:
+        """Give a copy of the bytes from `start` on."""
+        return os.pread(self._descriptor, self._size - start, start)
+
+
+def fits_at_once(transport: asyncio.Transport, size: int) -> bool:
+    """Tell whether the kernel takes so many bytes now, so that nobody has to wait for the client.
+
+    Nothing may wait in the transport's own buffer.
+    """
+    if size <= _SMALL_BYTES:
+        return True
+    if sys.platform != "linux" or transport.get_extra_info("sslcontext") is not None:
+        return False
+    connection = transport.get_extra_info("socket")
+    [waiting] = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))
+    # What the kernel has to spend on them counts as well; half of its bound is more than that.
+    return bool(2 * (waiting + size) <= connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+
+
+def send_at_once(transport: asyncio.Transport, data: MemoryFile) -> None:
+    """Send all of it, of which the kernel takes what it has room for; the rest, if any, waits in the transport."""
+    sent = 0
+    if not transport.get_write_buffer_size():
+        # What may have ended the connection is for the transport to meet.
+        with suppress(OSError):
+            sent = os.sendfile(transport.get_extra_info("socket").fileno(), data.fileno(), 0, len(data))
+    if sent < len(data):
+        transport.write(data.read(sent))
+
+
+def _unnamed() -> int:
+    """Open a file that nobody else sees: in memory where the platform has that (memfd_create(2)), else on the disk."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("wheelkeep")
+    descriptor, path = tempfile.mkstemp()
+    os.unlink(path)  # noqa: PTH108  (beside the descriptor there is only this path)
+    return descriptor
