@@ -149,7 +149,9 @@ def configure(folder: Path, feed: Simulator, *, workers: int = 1, more: str = ""
     """
     folder.mkdir()
     (folder / "wheelkeep.toml").write_text(
-        f"[server]\nport = 0\nworkers = {workers}\ndrain_seconds = 20\n{more}\n"
+        f"[server]\nport = 0\nworkers = {workers}\ndrain_seconds = 20\n"
+        '[store]\nurl = "file:./data/store"\n[cache]\npath = "data/cache"\nmax_bytes = "100MB"\n'
+        f"{more}\n"
         f'[[upstreams]]\nname = "feed"\nurl = "{feed.simple_url}"\n'
         '[[indexes]]\nname = "default"\nsources = ["feed"]\n'
     )

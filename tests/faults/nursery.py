@@ -75,7 +75,7 @@ def _become(order: Order, connection: socket.socket) -> NoReturn:
         os.dup2(log, 2)
         connection.close()
         print(os.getpid(), flush=True)  # noqa: T201
-        Points(folder / "wheelkeep-data", folder / "journal", order.fate).watch()
+        Points(folder / "data", folder / "journal", order.fate).watch()
         status = wheelkeep(["serve", "--config", "wheelkeep.toml"])
     finally:
         sys.stdout.flush()

@@ -20,7 +20,9 @@ import msgspec
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = {"os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.utime"}
-_RANDOM = re.compile(r"(?<=/)([0-9a-f]{16}|[0-9a-f]{32})(?=/|$)|(?<=^locks/)..|(?<=^temporary/)..")
+_RANDOM = re.compile(
+    r"(?<=/)([0-9a-f]{16}|[0-9a-f]{32})(?=/|$)|(?<=^store/locks/)..|(?<=^store/temporary/).."
+)
 """A segment of a path that is another one each time: a session, a spooled file, a probe and its lock."""
 
 
@@ -32,9 +34,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         label: names the point: the call, the path without what is random in it, and which of its kind it is.
         path: in full.
         to: where a rename moves it.
-        folder: the inode of the folder whose entry changes.
-        inode: of what has been made durable.
-        size: its bytes then.
+        folder: the inode of the folder that the name is in.
+        inode: of what is written, or has been made durable.
+        size: so many of its bytes are durable now.
     """
 
     call: str
@@ -144,7 +146,9 @@ class Points:
         with self._lock:
             self._counted[what] += 1
             label = f"{what} {self._counted[what]}"
-        self._note(Step(call, label=label, path=path, to=to, folder=_inode(os.path.dirname(to or path))))  # noqa: PTH120
+        inode = _inode(path) if "write" in call else 0
+        folder = _inode(os.path.dirname(to or path))  # noqa: PTH120
+        self._note(Step(call, label=label, path=path, to=to, folder=folder, inode=inode))
         return label == self._fate.label
 
     def _watches(self, path: str) -> bool:

@@ -1,15 +1,18 @@
 """A server that is killed at every call that changes its folders: what is served afterwards is right, and nothing stays."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.faults.mortal import Answer, Nursery, Server, configure, journal, open_nursery
 from tests.faults.points import Fate
-from tests.faults.remains import judge_ended, judge_running
+from tests.faults.power import lose
+from tests.faults.remains import committed, judge_ended, judge_running
 from tests.simulator import Simulator
 from tests.wheels import sdist, wheel
 
@@ -20,6 +23,9 @@ UNLISTED = sdist("demo", "3.0")
 LIMITS = '[limits]\nsegment_from_bytes = "200kB"\n'
 AT_ONCE = 3
 """Servers that are killed side by side."""
+
+
+pytestmark = pytest.mark.timeout(300)  # hundreds of processes, on a machine that may be busy
 
 
 @dataclass
@@ -52,6 +58,7 @@ CONTENTS: dict[str, bytes | None] = {
     path_of(SMALL.filename): SMALL.data,
     path_of(SMALL.filename) + ".metadata": SMALL.metadata,
     path_of(LARGE.filename): LARGE.data,
+    path_of(LARGE.filename) + ".metadata": LARGE.metadata,
     path_of(UNLISTED.filename): UNLISTED.data,
 }
 """What is asked for, and the bytes of it where they are always the same."""
@@ -78,17 +85,17 @@ def judge_answers(answers: dict[str, Answer | None]) -> None:
 async def restarted(street: Street, folder: Path, *, workers: int = 1) -> None:
     """See that the next server over a folder serves everything, and that nothing of the last one stays."""
     async with street.nursery.serving(folder) as server:
-        judge_running(folder / "wheelkeep-data", workers)
+        judge_running(folder / "data", workers)
         answers = await street.fill(server)
         assert None not in answers.values()
         judge_answers(answers)
         server.leave()
         assert await server.ended() == 0
-    judge_ended(folder / "wheelkeep-data")
+    judge_ended(folder / "data")
 
 
 async def killed(street: Street, folder: Path, label: str) -> bool:
-    """Fill a new house and leave it, and tell whether its server died at a point on the way."""
+    """Start a server, ask it for everything and let it leave, and tell whether it died at a point on the way."""
     async with street.nursery.serving(folder, Fate(label)) as server:
         judge_answers(await street.fill(server) if server.url else {})
         server.leave()
@@ -97,33 +104,85 @@ async def killed(street: Street, folder: Path, label: str) -> bool:
     return status == -9
 
 
-async def points(street: Street, name: str) -> list[str]:
-    """Give the points of a server that is started in an empty folder, fills it, and leaves."""
-    folder = street.house(name)
-    async with street.nursery.serving(folder) as server:
-        judge_answers(await street.fill(server))
-        server.leave()
-        assert await server.ended() == 0
+async def points(street: Street, folder: Path) -> list[str]:
+    """Give the points on the way of a server that is not killed."""
+    assert not await killed(street, folder, label="")
     return [step.label for step in journal(folder) if step.label]
 
 
-async def test_killed_at_any_point(street: Street) -> None:
-    """Whichever call to the file system is the last one, the next server serves all of it right and leaves nothing behind."""
-    labels = await points(street, "whole")
+async def each_killed(
+    street: Street, labels: list[str], *, power_fails: int, start: Path | None = None
+) -> None:
+    """Kill a server at each point, and judge the next one; at some of the points once more after a power failure.
+
+    Args:
+        street: where.
+        labels: the points.
+        power_fails: at each so-many-th of them.
+        start: the folder that each begins with a copy of; None: a new one.
+    """
     bound = asyncio.Semaphore(AT_ONCE)
     failed: dict[str, str] = {}
     missed: list[str] = []
 
     async def case(number: int, label: str) -> None:
-        folder = street.house(str(number))
+        folder = street.house(str(number)) if start is None else await copied(start, str(number))
+        if not await killed(street, folder, label):
+            missed.append(label)
+        if number % power_fails == 0:
+            copy = await copied(folder, f"{number}-before")
+            lose(folder / "data", journal(folder), Random(number))  # noqa: S311  (a coin that falls the same each time)
+            await restarted(street, copy)
+        await restarted(street, folder)
+
+    async def judged(number: int, label: str) -> None:
         async with bound:
             try:
-                if not await killed(street, folder, label):
-                    missed.append(label)
-                await restarted(street, folder)
+                await case(number, label)
             except AssertionError as error:
-                failed[label] = str(error)
+                failed[f"{number}: {label}"] = str(error)
 
-    await asyncio.gather(*(case(number, label) for number, label in enumerate(labels)))
+    await asyncio.gather(*(judged(number, label) for number, label in enumerate(labels)))
     assert failed == {}
     assert len(missed) < len(labels) * 0.2, missed  # what happens at once comes in another order now and then
+
+
+async def copied(folder: Path, name: str) -> Path:
+    """Copy a folder and what is in it; nobody holds the locks in the copy."""
+    return Path(await asyncio.to_thread(shutil.copytree, folder, folder.with_name(name)))
+
+
+async def test_killed_at_any_point(street: Street) -> None:
+    """Whichever call of a fill is the last one, the next server serves all of it right and nothing of the first one stays."""
+    labels = await points(street, street.house("whole"))
+    assert len(labels) > 100
+    await each_killed(street, labels, power_fails=3)
+
+
+async def test_killed_again_while_it_recovers(street: Street) -> None:
+    """A server that is killed while it puts in order what a kill has left costs the next one no more than the first did."""
+    labels = await points(street, street.house("whole"))
+    left = street.house("left")
+    assert await killed(street, left, [label for label in labels if "half of a write" in label][-1])
+    (left / "journal").unlink()
+    recovering = await points(street, await copied(left, "recovers"))
+    assert any("doubtful.part" in label for label in recovering)
+    await each_killed(street, recovering, power_fails=3, start=left)
+
+
+async def test_bytes_that_turned_after_a_kill_are_not_served(street: Street) -> None:
+    """Held files and metadata in which a bit has turned while nobody ran are found by their digests, fetched anew and right (F40)."""
+    folder = street.house("flipped")
+    async with street.nursery.serving(folder) as server:
+        judge_answers(await street.fill(server))
+        server.kill()
+        assert await server.ended() == -9
+    held = committed(folder / "data")
+    assert len(held) == 5
+    for path in held:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    street.feed.forget()
+    await restarted(street, folder)
+    assert street.feed.count("file") == 3
