@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mirror.errors import StoreError
 
-_SMALL_BYTES = 32 * 1024
+SMALL_BYTES = 32 * 1024
 """So much is given without a question, and may wait in the process for a client that takes nothing."""
 
 
@@ -64,7 +64,7 @@ def fits_at_once(transport: asyncio.Transport, size: int) -> bool:
 
     Nothing may wait in the transport's own buffer.
     """
-    if size <= _SMALL_BYTES:
+    if size <= SMALL_BYTES:
         return True
     if sys.platform != "linux" or transport.get_extra_info("sslcontext") is not None:
         return False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror.model import File
-from proxy.front import LARGEST_BODY_BYTES
+from proxy.sendfile import SMALL_BYTES
 from tests.proxy.memory import read_reply
 from tests.proxy.test_server import Running, running, until
 
@@ -49,6 +49,6 @@ async def test_what_nobody_takes_does_not_wait_for_ever(tmp_path: Path, *, known
             await loop.sock_connect(client, ("127.0.0.1", server.port))
             if known:
                 await loop.sock_sendall(client, REQUEST)
-                assert 3 * BUFFER_BYTES < len(await _read(client)) <= LARGEST_BODY_BYTES
+                assert 3 * BUFFER_BYTES < len(await _read(client)) <= SMALL_BYTES
             await loop.sock_sendall(client, REQUEST)
             await until(lambda: _open_files() == before)
