@@ -405,6 +405,17 @@ async def test_gate_holds_a_body_in_the_middle(http: aiohttp.ClientSession, at: 
         assert feed.requests[0].whole
 
 
+async def test_a_trickle_is_the_whole_body_byte_by_byte(http: aiohttp.ClientSession) -> None:
+    """A body that trickles comes to its end, and what was sent of it is written down after each byte."""
+    async with Simulator() as feed:
+        feed.add("demo", WHEEL, DATA[:20])
+        feed.misbehave(faults.trickle(0.001), "*.whl")
+        async with http.get(feed.file_url("demo", WHEEL)) as answer:
+            assert await answer.content.readexactly(1) == DATA[:1]
+            assert feed.asked("file")[0].sent < 20
+            assert await answer.content.read() == DATA[1:20]
+
+
 async def test_gate_before_the_answer_survives_a_client_that_leaves(http: aiohttp.ClientSession) -> None:
     """A client that gives up at a gate takes nobody with it, and the gate still opens."""
     async with Simulator() as feed:

@@ -14,7 +14,7 @@ import io
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,7 +111,7 @@ class Scene:
 
     def blob(self, built: BuiltFile) -> str:
         """Give the pattern of the places at the file host where a file's bytes are, for faults."""
-        return f"*/{built.filename}"
+        return f"/signed/*/{built.filename}"
 
     async def get(self, built: BuiltFile, headers: Mapping[str, str] | None = None) -> Answer:
         """Ask for a file, and read to the end."""
@@ -152,10 +152,14 @@ class Scene:
         """Count the bytes of a file that the file host has sent."""
         return sum(asked.sent for asked in self.feed.asked("blob", self.blob(built)))
 
+    async def landed(self) -> None:
+        """Wait until no download is under way any more."""
+        await until(lambda: len(self.files._flights) == 0)
+
     async def quiet(self) -> None:
         """Wait until nothing is under way any more."""
         await until(lambda: not self.client.under_way and not self.traffic.busy)
-        await until(lambda: len(self.files._flights) == 0)
+        await self.landed()
 
     async def recovers(self) -> None:
         """Lift every fault, let time pass, and have each upstream answer."""
@@ -177,7 +181,7 @@ def path_of(built: BuiltFile) -> str:
 async def staged(
     folder: Path,
     *,
-    extra: Callable[[Path], tuple[Upstream, ...]] = lambda _folder: (),
+    before: tuple[Upstream, ...] = (),
     segment_bytes: int | None = None,
     cache_bytes: int = 10**9,
     page_max_age_seconds: float = 60,
@@ -189,7 +193,7 @@ async def staged(
 
     Args:
         folder: an empty one.
-        extra: upstreams that come before the two.
+        before: upstreams that come before the two.
         segment_bytes: of large files.
         cache_bytes: what the cache may hold.
         page_max_age_seconds: as in the settings of an upstream.
@@ -197,14 +201,14 @@ async def staged(
         most_connections: that the server accepts.
         limits: the table `[limits]` of the settings.
     """
-    before = invariants.descriptors(), asyncio.all_tasks()
+    baseline = invariants.descriptors(), asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         log = stack.enter_context(_logging())
         feed = await stack.enter_async_context(Simulator(pat=PAT, signed=303))
         public = await stack.enter_async_context(Simulator(files_on="files"))
         (folder / "feed-pat").write_text(f"{PAT}\n")
         upstreams = (
-            *extra(folder),
+            *before,
             *(
                 Upstream(
                     name=name,
@@ -257,7 +261,7 @@ async def staged(
         _hurry(scene.files, segment_bytes)
         yield scene
         await invariants.hold_while_it_runs(scene)
-    await invariants.hold_when_it_has_ended(scene, *before)
+    await invariants.hold_when_it_has_ended(scene, *baseline)
 
 
 def _hurry(files: FileService, segment_bytes: int | None) -> None:

@@ -133,6 +133,11 @@ def hold(gate: Gate, at: int | None = None) -> Fault:
     return lambda reply: replace(reply, gate=gate, hold_at=at)
 
 
+def trickle(byte_seconds: float) -> Fault:
+    """Send one byte after another, so many seconds apart."""
+    return lambda reply: replace(reply, byte_seconds=byte_seconds)
+
+
 def both(first: Fault, second: Fault) -> Fault:
     """Lay the second fault on what the first one made."""
     return lambda reply: second(first(reply))

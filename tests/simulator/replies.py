@@ -1,5 +1,6 @@
 """An answer as a value, with the way it is put on the wire, so that a fault is a function from answer to answer."""
 
+import asyncio
 import socket
 import struct
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Reply:
         reset: whether a cut connection is reset (RST) and not just closed (FIN).
         gate: where the answer waits.
         hold_at: bytes of the body after which it waits; None: before the status line.
+        byte_seconds: what each byte of the body takes; 0: they come as fast as they can.
     """
 
     status: int = 200
@@ -40,6 +42,7 @@ class Reply:
     reset: bool = False
     gate: Gate | None = None
     hold_at: int | None = None
+    byte_seconds: float = 0
 
     def with_headers(self, **headers: str) -> "Reply":
         """Add or replace headers; `_` stands for `-`."""
@@ -87,15 +90,18 @@ def _framed(reply: Reply) -> web.StreamResponse:
 async def _send_body(response: web.StreamResponse, reply: Reply, asked: Asked) -> None:
     planned = reply.body[: reply.cut_at]
     held = min(reply.hold_at or 0, len(planned))
-    await _send_pieces(response, planned[:held], asked)
+    await _send_pieces(response, planned[:held], asked, reply.byte_seconds)
     if reply.gate is not None and reply.hold_at is not None:
         await reply.gate.passed()
-    await _send_pieces(response, planned[held:], asked)
+    await _send_pieces(response, planned[held:], asked, reply.byte_seconds)
 
 
-async def _send_pieces(response: web.StreamResponse, data: bytes, asked: Asked) -> None:
-    for at in range(0, len(data), PIECE):
-        piece = data[at : at + PIECE]
+async def _send_pieces(response: web.StreamResponse, data: bytes, asked: Asked, byte_seconds: float) -> None:
+    size = 1 if byte_seconds else PIECE
+    for at in range(0, len(data), size):
+        piece = data[at : at + size]
+        if byte_seconds:
+            await asyncio.sleep(byte_seconds)
         await response.write(piece)
         asked.sent += len(piece)
 
