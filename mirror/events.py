@@ -42,7 +42,8 @@ class FlightEnded(msgspec.Struct, frozen=True):
     """A download ended."""
 
     source: str
-    outcome: Literal["committed", "corrupt", "failed"]
+    outcome: Literal["committed", "followed", "corrupt", "failed"]
+    """followed: another process that shares the cache has fetched the file."""
     received: int
     """Bytes."""
     seconds: float

@@ -12,6 +12,7 @@ from mirror.cache import session as sessions
 from mirror.cache.memory import Memory
 from mirror.cache.session import Session
 from mirror.cache.shelf import Shelf, Tree
+from mirror.flight import board
 from mirror.flight.spool import disk_failures
 from mirror.model import HeldFile
 from mirror.names import Sha256
@@ -62,6 +63,8 @@ class DiskCache:
             shelf = Shelf(root, max_bytes, clock)
             shelf.walk()
             doubtful = sessions.read_doubtful(root)
+            sessions.boards(root).mkdir(exist_ok=True)
+            board.sweep(sessions.boards(root))
             left = sessions.abandoned(root)
             if left:
                 doubtful |= shelf.digests("files-v1")
@@ -84,6 +87,7 @@ class DiskCache:
             there = [digest for digest in doubtful if self._shelf.holds("files-v1", digest)]
             sessions.write_doubtful(self._root, there)
             self._session.close()
+            board.sweep(sessions.boards(self._root))
 
     @property
     def total_bytes(self) -> int:
@@ -93,6 +97,10 @@ class DiskCache:
     def spool(self) -> Path:
         """Name a file that does not exist yet, in the file system of the cache."""
         return self._session.path()
+
+    def board(self, name: str) -> Path:
+        """Name the file by which processes agree who fetches what a name stands for."""
+        return sessions.boards(self._root) / hashlib.sha256(name.encode()).hexdigest()
 
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None; a doubtful one is hashed first, once however many ask.

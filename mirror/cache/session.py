@@ -44,6 +44,11 @@ class Session:
         os.close(self._lock)
 
 
+def boards(root: Path) -> Path:
+    """Name the folder of what processes tell each other about downloads."""
+    return root / "flights"
+
+
 def abandoned(root: Path) -> list[Path]:
     """Find the sessions of processes that died; call it while `alone`."""
     spool = root / "spool"

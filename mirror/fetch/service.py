@@ -19,6 +19,7 @@ from mirror.flight import Division, Flight, Flights, Origin, Promise
 from mirror.flight.download import RESUME_PAUSES_SECONDS
 from mirror.flight.segments import DIVISION
 from mirror.model import FileRef, HeldFile
+from mirror.names import Sha256
 from mirror.once import Once
 from mirror.ports import Arriving, FileCache, Ledger, Upstream
 
@@ -205,6 +206,7 @@ class FileService:
                 division=self._limits.division,
             ),
             self._cache.spool(),
+            board=self._cache.board(digest or "\n".join(file_key(ref))),
             find=partial(self._find, ref),
             land=self._cache.commit,
             settle=partial(self._lessons.take, ref),
@@ -240,9 +242,9 @@ class FileService:
         held = await self._find(ref)
         return await self._flown(ref, Flight.landed) if held is None else held
 
-    async def _find(self, ref: FileRef) -> HeldFile | None:
-        """Look for a file on the local disk by the digest that it must have."""
-        digest = await self._lessons.digest(ref)
+    async def _find(self, ref: FileRef, known: Sha256 | None = None) -> HeldFile | None:
+        """Look for a file on the local disk by the digest that it is known to have, or must have."""
+        digest = known or await self._lessons.digest(ref)
         return None if digest is None else await self._cache.find(digest, ref.file.size)
 
     async def _key(self, ref: FileRef) -> Hashable:

@@ -81,9 +81,35 @@ class Download:
         """Whether bytes may be asked for from the middle: what tells another file's bytes is known."""
 
     @property
+    def validator(self) -> str | None:
+        """What `If-Range` takes to continue this very file."""
+        return self._validator
+
+    @property
     def received(self) -> int:
         """Bytes that came over the wire, repetitions included."""
         return self._streamed + (0 if self._segments is None else self._segments.received)
+
+    async def inherit(self, spool: Spool, *, written: int, size: int | None, validator: str | None) -> None:
+        """Begin with what another process had when it died; its bytes are hashed anew, and continued like one's own.
+
+        Args:
+            spool: its growing file.
+            written: bytes that are there, from the start and without a hole.
+            size: bytes of the whole file, where the upstream told.
+            validator: what `If-Range` takes to continue it.
+
+        Raises:
+            StoreError: the disk failed, and nobody reads who could be given the rest.
+        """
+        self.size = size if self.size is None else self.size
+        self._validator = validator
+        self._continuable = validator is not None or self._origin.promise.proves_bytes
+        self.answered = True
+        await self._open()
+        while self.written < written:
+            part = min(READ_BACK_BYTES, written - self.written)
+            await self._append(await asyncio.to_thread(spool.read, part, self.written))
 
     async def run(self) -> None:
         """Bring the whole file, of the size that was promised.
@@ -97,7 +123,7 @@ class Download:
         try:
             for pause in (*self._origin.resume_pauses_seconds, None):
                 try:
-                    while not await self._pull():
+                    while not (self._is_whole or await self._pull()):
                         pass
                 except Unreachable:
                     if not self.answered or pause is None:
@@ -107,6 +133,10 @@ class Download:
                     return
         except Conflict as error:
             raise self._broken("changed on the upstream while it was downloaded") from error
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.answered and self.written == self.size
 
     async def _pull(self) -> bool:
         """Ask for what is missing, and take all that comes; False: go on, that was but a part."""
@@ -207,7 +237,7 @@ class Download:
         self.proof = Proof(self._origin.promise)
         self._validate_by(body)
         if self.overflow is None:
-            await asyncio.to_thread(self._spool.truncate)
+            await asyncio.to_thread(self._spool.renew)
         else:
             self.overflow = Overflow(0, self.overflow.failure, self._slowest)
 

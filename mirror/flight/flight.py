@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 from mirror.errors import StoreError
-from mirror.flight.download import Download, Origin
+from mirror.flight.board import Board
+from mirror.flight.download import Origin
+from mirror.flight.following import LATEST_SECONDS, Following
+from mirror.flight.leading import Land, Leading
 from mirror.flight.spool import Spool, Stretch, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
@@ -21,8 +23,7 @@ STRETCH_BYTES = 1024 * 1024
 WAKE_SECONDS = 0.01
 """How long those who wait for more wait at most, once there is less than that."""
 
-Find = Callable[[], Awaitable[HeldFile | None]]
-Land = Callable[[Path, Sha256, int], Awaitable[HeldFile]]
+Find = Callable[[Sha256 | None], Awaitable[HeldFile | None]]
 Settle = Callable[[HeldFile], Awaitable[None]]
 
 
@@ -38,16 +39,21 @@ class Flight:
         origin: where the file comes from.
         tag: an entity tag of this stream alone.
         held: the file, once it has landed.
+        followed: whether another process has fetched it.
         error: why the flight has failed, once it has.
     """
 
-    def __init__(self, origin: Origin, spool: Path, *, find: Find, land: Land, settle: Settle) -> None:
+    def __init__(
+        self, origin: Origin, spool: Path, *, board: Path, find: Find, land: Land, settle: Settle
+    ) -> None:
         """Prepare a flight.
 
         Args:
             origin: where the file comes from.
             spool: a path where there is no file yet; there is none again when the flight has ended.
-            find: gives the file when it is held already; asked first, since it may have landed since it was missed.
+            board: a path that every process which may fetch this file makes of it: one of them does, and tells there.
+            find: gives the file when it is held already, by the digest that it turned out to have, or that it must
+                have; asked first, since it may have landed since it was missed.
             land: keeps the proved file: its path, digest and size.
             settle: what else has to be done with a file that has landed, before the flight's key is free again; those
                 who wait for the file do not wait for it.
@@ -55,59 +61,66 @@ class Flight:
         self.origin = origin
         self.tag = new_tag()
         self.held: HeldFile | None = None
+        self.followed = False
         self.error: BaseException | None = None
         self._find = find
-        self._land = land
         self._settle = settle
-        self._path = spool
-        self._spool = Spool(spool, writing=True)
         self._places: dict[object, int] = {}
         """Up to where each reader has what it was given."""
-        self._download = Download(
+        self._given = 0
+        """Up to this offset some reader was given bytes."""
+        self._board = Board(board)
+        self._leading = Leading(
             origin,
-            self._spool,
+            spool,
+            self._board,
+            land=land,
             moved=self._grow,
             unread=lambda: self._given == 0,
             slowest=lambda: min(self._places.values(), default=None),
         )
-        self._proved = False
+        self._following = Following(
+            self._board, upstream=origin.upstream.name, moved=self._grow, given=lambda: self._given
+        )
+        self._coming: Leading | Following = self._leading
+        """Whose bytes are given: this process's own, or another's."""
+        self._landed: Spool | None = None
+        """The file that has landed, once it had to be opened anew."""
         self._moved = asyncio.Event()
         self._waking: asyncio.TimerHandle | None = None
         self._woken_at = 0
-        self._given = 0
-        """Up to this offset some reader was given bytes."""
 
     @property
     def size(self) -> int | None:
         """Of the whole file in bytes, where it is known; it does not change once the flight is `opened`."""
-        return self._download.size if self.held is None else self.held.size
+        return self._coming.size if self.held is None else self.held.size
 
     @property
     def received(self) -> int:
         """Bytes that came from the upstream."""
-        return self._download.received
+        return self._coming.received
 
     @property
     def released(self) -> int:
         """How many bytes of the file, from its start, may be given now."""
         if self.held is not None:
             return self.held.size
-        written = self._download.written
-        if self._proved:
+        written = self._coming.written
+        if self._coming.proved:
             return written
-        size = self._download.size
+        size = self._coming.size
         return max(0, min(written, (written if size is None else size) - HOLD_BACK_BYTES))
 
     @property
     def joinable(self) -> bool:
         """Whether a reader that comes now can be given the file from its first byte."""
-        overflow = self._download.overflow
+        overflow = self._coming.overflow
         return overflow is None or overflow.start == overflow.begin
 
     @property
     def proved(self) -> bool:
         """Whether the whole file is right, and may be given."""
-        return self._proved
+        return self.held is not None or self._coming.proved
 
     async def opened(self) -> None:
         """Wait until the upstream has begun to give the file.
@@ -115,9 +128,9 @@ class Flight:
         Raises:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: it will not come.
         """
-        while not self._proved:
+        while not self.proved:
             self._raise_failure()
-            if self._download.answered:
+            if self._coming.answered:
                 return
             await self._moved.wait()
 
@@ -145,15 +158,18 @@ class Flight:
         try:
             while (end := await self._reach(start, stop)) > start:
                 end = min(end, start + most)
-                overflow = self._download.overflow
+                overflow = self._coming.overflow
                 if overflow is not None and start >= overflow.begin:
                     chunk: bytes | Stretch = overflow.at(start, end)
+                elif spool is not None and spool is self._shared:
+                    end = end if overflow is None else min(end, overflow.begin)
+                    chunk = Stretch(spool, start, end - start)
                 else:
-                    spool = spool or self._shared(await self.landed() if self._spool.holders == 0 else None)
+                    before, spool = spool, self._hold()
+                    if before is not None:
+                        await before.drop()
                     await spool.opened()
-                    chunk = Stretch(
-                        spool, start, (end if overflow is None else min(end, overflow.begin)) - start
-                    )
+                    continue  # meanwhile another file may have taken its place, of which less is there
                 self._given = max(self._given, start + len(chunk))
                 yield chunk
                 start, most = start + len(chunk), STRETCH_BYTES
@@ -162,48 +178,61 @@ class Flight:
                     overflow.taken()
         finally:
             del self._places[reader]
-            if self._download.overflow is not None:
-                self._download.overflow.taken()
+            if self._coming.overflow is not None:
+                self._coming.overflow.taken()
             if spool is not None:
                 await spool.drop()
 
-    def _shared(self, held: HeldFile | None) -> Spool:
-        """Hold the file that all readers share, opened anew when it has landed and nobody has it open."""
-        if held is not None:
-            self._spool = Spool(held.path)
-        self._spool.hold()
-        return self._spool
-
     async def run(self) -> None:
-        """Download, prove and keep the file; `fail` must be called with what this raises.
+        """Fetch, prove and keep the file, or follow the process that does; `fail` must be called with what this raises.
 
         Raises:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: nothing was kept.
         """
-        held = await self._find()
-        if held is not None:
-            self._arrive(held)
-            return
-        self._spool.hold()
         try:
-            await self._download.run()
-            proof, overflow = self._download.proof, self._download.overflow
-            if overflow is not None and not self.origin.promise.proves_bytes:
-                raise overflow.failure  # without a digest the archive has to be read, and it is not there
-            await proof.check(self._path)
-            self._proved = True
-            self._wake()
-            if overflow is not None:
-                raise overflow.failure
-            held = await self._land(self._path, proof.sha256, self._download.written)
-            self._arrive(held)
+            while not await asyncio.to_thread(self._board.claim):
+                if await self._follow():
+                    return
+            held = await self._find(None)
+            if held is None:
+                self._coming = self._leading
+                await self._settle(await self._leading.run(self._following, self._arrive))
+            else:
+                self._arrive(held)
         finally:
             try:
-                with suppress(StoreError):  # the next start sweeps what could not be removed now
-                    await ended(self._spool.remove)
+                await ended(self._board.close)
             finally:
-                await self._spool.drop()
-        await self._settle(held)
+                await self._following.close()
+
+    async def _follow(self) -> bool:
+        """Follow the process that fetches the file until it is here; False: it may have to be fetched all the same."""
+        self._coming = self._following
+        landed = await self._following.run()
+        if landed is None:
+            return False
+        held = await self._find(landed.sha256)
+        if held is None or not await self._following.turn_to(held.path, held.size):
+            await asyncio.sleep(LATEST_SECONDS)  # removed already; whoever led is about to leave
+            return False
+        self.followed = True
+        self._arrive(held)
+        return True
+
+    @property
+    def _shared(self) -> Spool | None:
+        """The open file that all readers share."""
+        return self._landed or self._coming.spool
+
+    def _hold(self) -> Spool:
+        """Hold the file that all readers share, opened anew when it has landed and nobody has it open."""
+        spool = self._shared
+        if self.held is not None and (spool is None or not spool.holders):
+            spool = self._landed = Spool(self.held.path)
+        if spool is None:
+            raise StoreError("A file of the cache was closed while it was in use.")
+        spool.hold()
+        return spool
 
     def fail(self, error: BaseException) -> None:
         """End the flight for all who wait for it. Readers of proved bytes get them all the same."""
@@ -213,15 +242,15 @@ class Flight:
     async def _reach(self, start: int, stop: int | None) -> int:
         """Wait until there are bytes to give from `start` on, and tell where they end; `start` or less: there are no more."""
         while True:
-            if not self._proved:
+            if not self.proved:
                 self._raise_failure()
             end = self.released if stop is None else min(stop, self.released)
-            if end > start or self._proved or (stop is not None and stop <= start):
+            if end > start or self.proved or (stop is not None and stop <= start):
                 return end
             await self._moved.wait()
 
     def _arrive(self, held: HeldFile) -> None:
-        self.held, self._proved = held, True
+        self.held = held
         self._wake()
 
     def _raise_failure(self) -> None:
@@ -230,7 +259,7 @@ class Flight:
 
     def _grow(self) -> None:
         """Wake those who wait, not all of them for every small piece."""
-        if not self._woken_at or self.released - self._woken_at >= STRETCH_BYTES:
+        if not self._woken_at or self._coming.proved or self.released - self._woken_at >= STRETCH_BYTES:
             self._wake()
         elif self._waking is None:
             self._waking = asyncio.get_running_loop().call_later(WAKE_SECONDS, self._wake)

@@ -87,7 +87,8 @@ class Flights:
         self._tasks.discard(task)
         if self._flights.get(entry.key) is entry.flight:
             del self._flights[entry.key]
-        outcome: Literal["committed", "corrupt", "failed"] = "committed"
+        outcome: Literal["committed", "followed", "corrupt", "failed"]
+        outcome = "followed" if entry.flight.followed else "committed"
         failure = _failure(task, entry.source)
         if failure is not None:
             outcome = "corrupt" if isinstance(failure, Corrupt) else "failed"

@@ -85,14 +85,24 @@ class Spool:
                 written = os.pwrite(self._held(), rest, at)
                 rest, at = rest[written:], at + written
 
-    def truncate(self) -> None:
-        """Make the file empty.
+    def inode(self) -> int:
+        """Tell which file is open, whatever its name: two that are there at one time have two numbers; 0: none is."""
+        return 0 if self._descriptor is None else os.fstat(self._descriptor).st_ino
+
+    def renew(self) -> None:
+        """Begin another file under the name; who has the one before open sees nothing of it.
 
         Raises:
             StoreError: the disk failed.
         """
         with self._lock, disk_failures():
-            os.ftruncate(self._held(), 0)
+            descriptor = self._held()
+            self._path.unlink(missing_ok=True)
+            fresh = os.open(self._path, self._flags, 0o644)
+            try:
+                os.dup2(fresh, descriptor, inheritable=False)
+            finally:
+                os.close(fresh)
 
     def close(self) -> None:
         """Close the file after the call that is under way; later calls fail."""

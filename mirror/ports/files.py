@@ -111,6 +111,10 @@ class FileCache(Protocol):
         """Name a file that does not exist yet: a download is written there, and committed from there or removed."""
         ...
 
+    def board(self, name: str) -> Path:
+        """Name the file by which the processes that share this cache agree who fetches what this name stands for."""
+        ...
+
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None. Where there is doubt about its bytes they are hashed first.
 

@@ -23,6 +23,7 @@ from mirror.flight import HOLD_BACK_BYTES, Division, Flight, Flights, Origin, Pr
 from mirror.flight.overflow import WINDOW_BYTES
 from mirror.flight.segments import DIVISION
 from mirror.model import File, HeldFile
+from mirror.names import Sha256
 from mirror.ports import Stretch
 from tests import wheels
 from tests.disk import largest_file
@@ -86,6 +87,7 @@ class Field:
                 division=self.division,
             ),
             self.cache.spool(),
+            board=self.cache.board(file.filename),
             find=self.find_nothing,
             land=self.cache.commit,
             settle=self.settle,
@@ -93,9 +95,9 @@ class Field:
         self.flights.launch(file.filename, flight, source="memory", file=file.filename)
         return flight
 
-    async def find_nothing(self) -> HeldFile | None:
-        """Hold nothing."""
-        return None
+    async def find_nothing(self, sha256: Sha256 | None) -> HeldFile | None:
+        """Hold nothing but what another process has just fetched."""
+        return None if sha256 is None else await self.cache.find(sha256)
 
     async def settle(self, held: HeldFile) -> None:
         """Note what has landed."""
@@ -334,7 +336,12 @@ async def test_a_flight_that_is_stopped_in_its_last_moment_leaves_nothing(ground
             max_bytes=ground.max_bytes,
         )
         flight = Flight(
-            origin, ground.cache.spool(), find=ground.find_nothing, land=land, settle=ground.settle
+            origin,
+            ground.cache.spool(),
+            board=ground.cache.board(NAME),
+            find=ground.find_nothing,
+            land=land,
+            settle=ground.settle,
         )
         ground.flights.launch(NAME, flight, source="memory", file=NAME)
         await landing.wait()
@@ -811,4 +818,4 @@ async def test_no_wrong_byte_ever_completes(case: Case) -> None:
             assert flight.received <= case.size * (1 if case.ranges else 5)
             assert ground.leftovers() == []  # I5
             assert not ground.flights._tasks  # I6
-            assert flight._spool.holders == 0
+            assert flight._leading.spool.holders == 0

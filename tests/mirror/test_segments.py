@@ -318,4 +318,4 @@ async def test_whatever_becomes_of_the_segments(case: Case) -> None:
             assert ground.leftovers() == []  # I5
             assert ground.upstream.under_way == 0  # I6
             assert not ground.flights._tasks
-            assert flight._spool.holders == 0
+            assert flight._leading.spool.holders == 0

@@ -62,6 +62,14 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
         await cache.aclose()
 
 
+@pytest.mark.parametrize("listed_hash", [True, False])
+async def test_both_at_once_ask_the_upstream_once(pair: Pair, *, listed_hash: bool) -> None:
+    """When both workers are asked for a file at one moment one of them fetches it, also when nobody knows its digest."""
+    file = pair.upstream.add("demo", SDIST, FIRST, listed_hash=listed_hash)
+    assert set(await asyncio.gather(pair.get(0, file), pair.get(1, file))) == {FIRST}
+    assert pair.upstream.calls == {"file": 1}
+
+
 async def test_what_one_has_fetched_the_other_finds(pair: Pair) -> None:
     """A file that one worker fetched is given by the other without a request."""
     file = pair.upstream.add("demo", SDIST, FIRST)

@@ -209,6 +209,25 @@ async def test_one_worker_and_two_answer_alike(
     assert {(SMALL.data)} == {body for _, _, body in answers[2][path_of(SMALL)]}
 
 
+async def test_workers_fetch_a_file_once(tmp_path: Path, environ: dict[str, str], feed: Simulator) -> None:
+    """Clients of both workers have the first bytes of a cold file while it is fetched, and its upstream is asked once."""
+    gate = Gate()
+    feed.misbehave(faults.hold(gate, at=1_000_000), path=f"*/{LARGE.filename}")
+    async with serving(tmp_path, environ, feed) as server:
+        clients = [await server.ask(path_of(LARGE)) for _ in range(16)]
+        heads = [await reader.readuntil(b"\r\n\r\n") for reader, _ in clients]
+        begun = [await reader.readexactly(500_000) for reader, _ in clients]
+        gate.open()
+        rest = [await reader.readexactly(len(LARGE.data) - 500_000) for reader, _ in clients]
+        for _, writer in clients:
+            writer.close()
+        assert {head.split()[1] for head in heads} == {b"200"}
+        assert {a + b for a, b in zip(begun, rest, strict=True)} == {LARGE.data}
+        assert [asked.sent for asked in feed.asked("file")] == [len(LARGE.data)]
+        assert await server.counted("wheelkeep_flights_total", outcome="committed") == 1
+        assert await server.counted("wheelkeep_flights_total", outcome="followed") == 1
+
+
 async def test_a_killed_worker_is_replaced(tmp_path: Path, environ: dict[str, str], feed: Simulator) -> None:
     """A worker that is killed under load costs no client more than a retry, is replaced, and what it counted stays."""
     async with serving(tmp_path, environ, feed) as server:
