@@ -69,7 +69,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     """Give a feed with a file of each kind, and a nursery."""
     async with Simulator() as feed, open_nursery() as nursery:
         for built in (SMALL, LARGE):
-            feed.add(built.project, built.filename, built.data)
+            feed.add(built.project, built.filename, built.data, metadata=built.metadata)
         feed.add(UNLISTED.project, UNLISTED.filename, UNLISTED.data, hashes={})
         yield Street(feed, nursery, tmp_path)
 
