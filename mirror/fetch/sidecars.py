@@ -8,6 +8,7 @@ from typing import Literal
 from mirror import names
 from mirror.errors import FileNotFound, StoreError
 from mirror.fetch.lessons import Lessons, file_key
+from mirror.flight.board import alone
 from mirror.model import File, FileRef, HeldFile, Learned
 from mirror.names import Sha256
 from mirror.once import Once
@@ -78,7 +79,7 @@ class Sidecars:
         if held is None:
             metadata = await self._sidecar(ref, facts)
             if metadata is not None:
-                return await self._kept(metadata)
+                return metadata
             if not ref.file.core_metadata and facts is None:
                 raise _none(ref.file)
             held = await self._whole(ref)
@@ -93,11 +94,15 @@ class Sidecars:
         listed = _listed(ref.file)
         if listed is None or (facts is not None and facts.metadata_sha256 != listed):
             return None
-        try:
-            metadata = await upstream.fetch_metadata(ref.file.url)
-        except FileNotFound:
-            return None
-        return metadata if hashlib.sha256(metadata).hexdigest() == listed else None
+        async with alone(self._cache.board(f"metadata {listed}")):
+            metadata = await self._cache.read_metadata(listed)
+            if metadata is not None:  # another process has just brought it
+                return metadata
+            try:
+                metadata = await upstream.fetch_metadata(ref.file.url)
+            except FileNotFound:
+                return None
+            return await self._kept(metadata) if hashlib.sha256(metadata).hexdigest() == listed else None
 
     async def _kept(self, metadata: bytes) -> bytes:
         with suppress(StoreError):  # verified bytes are served although the disk is full

@@ -3,14 +3,16 @@
 A board is a small file under a name that all of them make of the same file. Whoever holds its lock leads: he downloads,
 and writes down how far he is. The others read that. The lock falls free with its process, so nobody waits for the dead.
 
-A board saves work and makes nothing right: where the disk takes none, everybody leads. Everything here blocks, for an
+A board saves work and makes nothing right: where the disk takes none, everybody leads. A `Board` blocks, for an
 instant; what is written is read by living processes of this machine alone, and so is never synchronized to the disk.
 """
 
+import asyncio
 import fcntl
 import os
 import zlib
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from struct import Struct
 from threading import Lock
@@ -27,8 +29,12 @@ from mirror.errors import (
     UpstreamError,
     WheelkeepError,
 )
+from mirror.flight.spool import ended
 from mirror.names import Sha256
 
+SOONEST_SECONDS = 0.005
+LATEST_SECONDS = 0.02
+"""How often a board is looked at: seldom while nothing comes, often enough for a first byte within 50 ms."""
 _HEAD = Struct("<II")
 """Bytes of the record that follows, and their CRC-32: who reads while somebody writes sees that."""
 _MOST_BYTES = 16 * 1024
@@ -171,6 +177,22 @@ class Board:
             return False
         mine = os.fstat(self._descriptor or 0)
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+@asynccontextmanager
+async def alone(path: Path) -> AsyncIterator[None]:
+    """Wait until no other process that shares the cache is in such a block, for as long as it lives; then keep others out.
+
+    Args:
+        path: of the board that they make of the same work.
+    """
+    board = Board(path)
+    try:
+        while not await asyncio.to_thread(board.claim):  # noqa: ASYNC110  (a lock tells nobody that it is free)
+            await asyncio.sleep(LATEST_SECONDS)
+        yield
+    finally:
+        await ended(board.close)
 
 
 def sweep(folder: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from mirror.errors import StoreError
-from mirror.flight.board import Board
+from mirror.flight.board import LATEST_SECONDS, Board
 from mirror.flight.download import Origin
-from mirror.flight.following import LATEST_SECONDS, Following
+from mirror.flight.following import Following
 from mirror.flight.leading import Land, Leading
 from mirror.flight.spool import Spool, Stretch, ended
 from mirror.model import HeldFile

@@ -6,12 +6,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mirror.errors import StoreError, Unreachable
-from mirror.flight.board import Board, Failed, Landed, Progress
+from mirror.flight.board import LATEST_SECONDS, SOONEST_SECONDS, Board, Failed, Landed, Progress
 from mirror.flight.spool import Spool
 
-SOONEST_SECONDS = 0.005
-LATEST_SECONDS = 0.02
-"""How often it is looked how far the other one is: seldom while nothing comes, often enough for a first byte within 50 ms."""
 LOOKS_WITHOUT_NEWS = 16
 """After so many looks without news it is asked whether the other process still lives."""
 _COMPARED_BYTES = 1024 * 1024

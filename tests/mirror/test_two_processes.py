@@ -15,6 +15,7 @@ from mirror.ledger import StoreLedger
 from mirror.model import File, FileRef, HeldFile
 from mirror.names import ProjectName, Sha256
 from mirror.stores.memory import MemoryStore
+from tests import wheels
 from tests.memory import MemoryUpstream
 
 DEMO = ProjectName("demo")
@@ -68,6 +69,20 @@ async def test_both_at_once_ask_the_upstream_once(pair: Pair, *, listed_hash: bo
     file = pair.upstream.add("demo", SDIST, FIRST, listed_hash=listed_hash)
     assert set(await asyncio.gather(pair.get(0, file), pair.get(1, file))) == {FIRST}
     assert pair.upstream.calls == {"file": 1}
+
+
+async def test_both_at_once_ask_for_metadata_once(pair: Pair) -> None:
+    """When both workers are asked for the metadata of a wheel that neither holds, one of them asks the upstream for it."""
+    wheel = wheels.wheel("demo", "1.0")
+    file = pair.upstream.add(
+        "demo", wheel.filename, wheel.data, core_metadata={"sha256": sha256(wheel.metadata).hexdigest()}
+    )
+    pair.upstream.sidecars[file.url] = wheel.metadata
+    ref = FileRef(source="memory", project=DEMO, file=file)
+    assert set(await asyncio.gather(*(service.metadata(ref) for service in pair.services))) == {
+        wheel.metadata
+    }
+    assert pair.upstream.calls == {"metadata": 1}
 
 
 async def test_what_one_has_fetched_the_other_finds(pair: Pair) -> None:
