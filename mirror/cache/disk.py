@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ from mirror.cache.memory import Memory
 from mirror.cache.session import Session
 from mirror.cache.shelf import Shelf, Tree
 from mirror.flight import board
-from mirror.flight.spool import disk_failures
+from mirror.flight.spool import disk_failures, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 from mirror.once import Once
@@ -164,14 +165,14 @@ class DiskCache:
         return True
 
     async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
-        """Keep a spooled file whose digest and size were verified. Held already: done.
+        """Keep a spooled file whose digest and size were verified. Held already: done. A caller that is cancelled waits for it.
 
         Raises:
             StoreError: the disk failed; the spooled file may still be there.
         """
         renew = sha256 in self._doubtful
         with disk_failures():
-            held = await asyncio.to_thread(self._put, spooled, sha256, size, renew)
+            held = await ended(partial(self._shelf.put, spooled, "files-v1", sha256, size, renew=renew))
         self._settle(sha256)
         return held
 
@@ -179,9 +180,6 @@ class DiskCache:
         if sha256 in self._doubtful:
             self._doubtful.remove(sha256)
             self._settled.add(sha256)
-
-    def _put(self, spooled: Path, sha256: Sha256, size: int, renew: bool) -> HeldFile:  # noqa: FBT001
-        return self._shelf.put(spooled, "files-v1", sha256, size, renew=renew)
 
     async def read_metadata(self, sha256: Sha256) -> bytes | None:
         """Give the core metadata of this digest, hashed when it is read; a damaged one is removed and is a miss.
@@ -204,13 +202,13 @@ class DiskCache:
         return None if found is None else self._read("metadata-v1", found[0])
 
     async def keep_metadata(self, metadata: bytes) -> Sha256:
-        """Keep a wheel's core metadata and give its digest.
+        """Keep a wheel's core metadata and give its digest. A caller that is cancelled waits for it.
 
         Raises:
             StoreError: the disk failed.
         """
         with disk_failures():
-            return await asyncio.to_thread(self._keep_metadata, metadata)
+            return await ended(partial(self._keep_metadata, metadata))
 
     def _keep_metadata(self, metadata: bytes) -> Sha256:
         sha256 = Sha256(hashlib.sha256(metadata).hexdigest())

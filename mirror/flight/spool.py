@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from mirror.errors import StoreError
+
+T = TypeVar("T")
 
 LARGEST_PIECE_BYTES = 256 * 1024
 SMALLEST_PIECE_BYTES = 32 * 1024
@@ -164,7 +167,7 @@ class Stretch:
             at += size
 
 
-async def ended(work: Callable[[], None]) -> None:
+async def ended(work: Callable[[], T]) -> T:
     """Do blocking work in a thread to its end, also when the caller is cancelled before the thread has begun it.
 
     Raises:
@@ -172,7 +175,7 @@ async def ended(work: Callable[[], None]) -> None:
     """
     working = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        await asyncio.shield(working)
+        return await asyncio.shield(working)
     except asyncio.CancelledError:
         await asyncio.gather(asyncio.shield(working), return_exceptions=True)
         raise

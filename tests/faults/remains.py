@@ -25,6 +25,7 @@ def judge_running(data: Path, workers: int = 1) -> None:
     """See that servers that have just started have swept what others left."""
     assert len(list((data / "cache" / "spool").iterdir())) == workers
     assert {Path(name).name for name in files(data / "cache" / "spool")} == {"in-use"}
+    assert files(data / "cache" / "flights") == set()
     assert files(data / "store" / "temporary") == set()
 
 

@@ -95,6 +95,24 @@ async def test_a_clean_end_leaves_only_the_two_trees(tmp_path: Path) -> None:
     assert {name for name in left if not name.startswith("files-v1/")} == {"lock"}
 
 
+async def test_a_commit_that_is_cancelled_ends_before_the_cache(tmp_path: Path) -> None:
+    """A task that is cancelled while it commits goes when that is done, so that nothing is written to a cache that was closed."""
+    async with opened(tmp_path) as cache:
+        spooled = cache.spool()
+        spooled.write_bytes(b"wheel")
+        commits = [
+            asyncio.create_task(cache.commit(spooled, digest(b"wheel"), 5)),
+            asyncio.create_task(cache.keep_metadata(b"Name: demo")),
+        ]
+        await asyncio.sleep(0)
+        for commit in commits:
+            commit.cancel()
+        ends = await asyncio.gather(*commits, return_exceptions=True)
+        assert [type(end) for end in ends] == [asyncio.CancelledError] * 2
+        held = {digest(b"wheel"), digest(b"Name: demo")}
+        assert {Path(name).name for name in files(tmp_path)} == held | {"in-use", "lock"}
+
+
 async def test_a_crash_leaves_nothing_in_the_spool(tmp_path: Path) -> None:
     """What a killed process was downloading is gone after the next start."""
     cache = await DiskCache.open(tmp_path, max_bytes=MIB)
