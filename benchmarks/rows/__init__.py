@@ -18,6 +18,8 @@ ORDER = (
     "large-file-cold-throttled",
     "herd-32",
     "herd-500",
+    "herd-32-two-workers",
+    "herd-500-two-workers",
     "two-workers",
     "memory",
     "start",

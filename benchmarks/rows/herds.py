@@ -84,3 +84,32 @@ def herd_500(bench: Bench) -> Samples:
     return rounds.cold(
         bench, lambda server: herd(bench, server, path, 500), pair=pair, pairs=bench.scale.great_pairs
     )
+
+
+_IN_TWO = (
+    shown(name=TOTAL, unit="s"),
+    always("<=", 1.0, name=BYTES, unit=""),
+    shown(name=GETS, unit=""),
+    always("<=", _MOST_LAG_MS, name=LAG, unit="ms"),
+    always("<", _MOST_GROWTH_MB, name=GROWTH, unit="MB"),
+)
+_TWO_WORKERS = (Wheelkeep(workers=2),)
+
+
+@row("herd-32-two-workers", *_IN_TWO)
+def herd_32_two_workers(bench: Bench) -> Samples:
+    """The same 32 clients, of a server of two workers."""
+    path = bench.tree.large_file(bench.scale.herd)
+    return rounds.cold(bench, lambda server: herd(bench, server, path, 32), pair=_TWO_WORKERS)
+
+
+@row("herd-500-two-workers", *_IN_TWO)
+def herd_500_two_workers(bench: Bench) -> Samples:
+    """The same 500 clients, of a server of two workers."""
+    path = bench.tree.large_file(bench.scale.great_herd)
+    return rounds.cold(
+        bench,
+        lambda server: herd(bench, server, path, 500),
+        pair=_TWO_WORKERS,
+        pairs=bench.scale.great_pairs,
+    )

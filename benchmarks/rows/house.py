@@ -9,8 +9,7 @@ from benchmarks.bench import Bench
 from benchmarks.contenders.contender import Contender, Running
 from benchmarks.contenders.wheelkeep import Wheelkeep
 from benchmarks.errors import Unavailable, WrongAnswer
-from benchmarks.row import always, plainly, row, times
-from benchmarks.rows.herds import BYTES, herd
+from benchmarks.row import plainly, row, times
 from benchmarks.rows.loads import OTHERS, PAIR, RATE, Kinds, pages_per_second
 from benchmarks.samples import Samples
 from benchmarks.tree.projects import small
@@ -23,11 +22,9 @@ _MB = 1_000_000
 _ONE_WORKER = "one worker"
 
 
-@row(
-    "two-workers", times(">=", 1.8, _ONE_WORKER, name=RATE, unit="/s"), always("<=", 1.0, name=BYTES, unit="")
-)
+@row("two-workers", times(">=", 1.8, _ONE_WORKER, name=RATE, unit="/s"))
 def two_workers(bench: Bench) -> Samples:
-    """Two workers against one on a small page, and the upstream's bytes when 32 clients ask two workers for one cold file."""
+    """Two workers against one on a small page."""
     kinds = Kinds()
     two = Wheelkeep(workers=2)
     pair: tuple[Contender, ...] = (two, Wheelkeep(name=_ONE_WORKER))
@@ -36,10 +33,6 @@ def two_workers(bench: Bench) -> Samples:
         return pages_per_second(bench, server, server.page_url(small(7)), kinds)
 
     samples = rounds.warm(bench, load, pair=pair)
-    path = bench.tree.large_file(bench.scale.herd)
-    samples.join(
-        rounds.cold(bench, lambda server: {BYTES: herd(bench, server, path, 32)[BYTES]}, pair=(two,))
-    )
     if not bench.cores.are_apart(workers=2) and two.name in samples.figures:
         samples.blank[RATE] = "two workers and their load need three cores, so the ratio is a lower bound"
     return samples
