@@ -42,6 +42,20 @@ class Samples:
         known = (self.broken.get(contender), self.blank.get(aspect), self.missing.get(contender))
         return next((reason for reason in known if reason), "not measured")
 
+    def join(self, other: "Samples") -> "Samples":
+        """Take over what another experiment of the same row gave."""
+        for contender, aspects in other.figures.items():
+            for aspect, figures in aspects.items():
+                self.figures.setdefault(contender, {}).setdefault(aspect, []).extend(figures)
+        for mine, theirs in (
+            (self.missing, other.missing),
+            (self.broken, other.broken),
+            (self.blank, other.blank),
+            (self.notes, other.notes),
+        ):
+            mine.update(theirs)
+        return self
+
 
 def nothing(reason: str) -> Samples:
     """Give the samples of a row that cannot be measured."""
