@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import io
+from typing import BinaryIO
 
 from cachetools import LRUCache
 
 from mirror import names, wheels
 from mirror.errors import Corrupt, StoreError
 from mirror.events import LearningFailed, Observer
-from mirror.flight.spool import disk_failures
+from mirror.flight.spool import disk_failure, disk_failures
 from mirror.model import FileRef, HeldFile, Learned
 from mirror.names import ProjectName, Sha256
 from mirror.once import Once
@@ -82,6 +84,10 @@ class Lessons:
         except StoreError as error:
             self._observer(LearningFailed(ref.source, str(error)))
             return
+        except FileNotFoundError:
+            reason = f"{ref.file.filename} was evicted before it could be read; the cache is too small."
+            self._observer(LearningFailed(ref.source, reason))
+            return
         self._unwritten.pop(key, None)
         if holds.sha256 != held.sha256:
             reason = f"{ref.file.filename} was first seen with other bytes by another process: those hold."
@@ -113,6 +119,7 @@ class Lessons:
         """Read the core metadata out of a verified wheel; None for what is no wheel, or has none that can be read.
 
         Raises:
+            FileNotFoundError: it was evicted since it was looked up.
             StoreError: the file could not be read.
         """
         if not names.is_wheel(ref.file.filename):
@@ -125,8 +132,19 @@ class Lessons:
 
 
 def _core_metadata(held: HeldFile, filename: str) -> bytes | None:
-    with disk_failures(), held.path.open("rb") as file:
+    with _opened(held) as file, disk_failures():
         try:
             return wheels.core_metadata(file, filename)
         except Corrupt:
             return None
+
+
+def _opened(held: HeldFile) -> BinaryIO:
+    if held.body is not None:
+        return io.BytesIO(held.body)
+    try:
+        return held.path.open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise disk_failure(error) from error

@@ -74,7 +74,22 @@ class Sidecars:
         await self._under_way.aclose()
 
     async def _bring(self, ref: FileRef, facts: Learned | None) -> bytes:
-        """Get the metadata that is not held, the cheapest way first."""
+        """Get the metadata that is not held."""
+        with suppress(FileNotFoundError):  # fetched again, it is there
+            return await self._brought(ref, facts)
+        try:
+            return await self._brought(ref, facts)
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{ref.file.filename} left the local disk as soon as it came; the cache is too small."
+            ) from error
+
+    async def _brought(self, ref: FileRef, facts: Learned | None) -> bytes:
+        """Get it the cheapest way.
+
+        Raises:
+            FileNotFoundError: its wheel was evicted between the look and the opening.
+        """
         held = await self._find(ref)
         if held is None:
             metadata = await self._sidecar(ref, facts)

@@ -187,6 +187,11 @@ def disk_failures() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"The disk of the cache failed ({error.strerror}): check that it is writable and has room."
-        ) from error
+        raise disk_failure(error) from error
+
+
+def disk_failure(error: OSError) -> StoreError:
+    """Make the sentence for what the disk said, without the name of the file."""
+    return StoreError(
+        f"The disk of the cache failed ({error.strerror}): check that it is writable and has room."
+    )

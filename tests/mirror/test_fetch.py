@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -124,10 +125,11 @@ class House:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     events: list[Event] = field(default_factory=list)
     now: float = 0.0
+    kind: type[DiskCache] = DiskCache
 
     async def start(self) -> None:
         """Open the cache, as a process does when it starts."""
-        self.cache = await DiskCache.open(self.root, max_bytes=50_000_000)
+        self.cache = await self.kind.open(self.root, max_bytes=50_000_000)
         self.files = FileService(
             {"memory": self.upstream},
             self.cache,
@@ -632,6 +634,64 @@ async def test_metadata_that_was_evicted_comes_from_the_wheel(house: House) -> N
     (house.root / "metadata-v1" / "sha256" / key[:2] / key).unlink()
     assert await house.files.metadata(ref(file)) == wheel.metadata
     assert house.upstream.calls == {"file": 1}
+
+
+class Evicting(DiskCache):
+    """A cache from which a file is evicted as soon as somebody was told of it, so many times."""
+
+    times = 0
+
+    async def _evict(self, held: HeldFile | None) -> None:
+        if held is not None and self.times:
+            self.times -= 1
+            await asyncio.to_thread(held.path.unlink)
+
+    async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
+        """Give a file that may be gone."""
+        held = await super().find(sha256, size)
+        await self._evict(held)
+        return held
+
+    async def commit(self, spooled: Path, sha256: Sha256, size: int) -> HeldFile:
+        """Keep a file that may be gone."""
+        held = await super().commit(spooled, sha256, size)
+        await self._evict(held)
+        return held
+
+
+@pytest.mark.parametrize(("times", "fetched"), [(0, 1), (1, 2)])
+async def test_a_wheel_that_is_evicted_while_it_is_opened_is_fetched_again(
+    tmp_path: Path, times: int, fetched: int
+) -> None:
+    """Metadata is given although its wheel leaves the disk between the look and the opening."""
+    house = House(tmp_path, kind=Evicting)
+    await house.start()
+    wheel = wheels.wheel("demo", "1.0")
+    file = house.upstream.add("demo", wheel.filename, wheel.data)
+    await house.files.obtain(ref(file))
+    await house.landed()
+    await asyncio.to_thread(shutil.rmtree, house.root / "metadata-v1")
+    assert isinstance(house.cache, Evicting)
+    house.cache.times = times
+    assert await house.files.metadata(ref(file)) == wheel.metadata
+    assert house.upstream.calls == {"file": fetched}
+    await house.stop()
+
+
+async def test_a_wheel_that_is_evicted_again_and_again_is_a_failure(tmp_path: Path) -> None:
+    """Metadata of a wheel that never stays on the disk is no "not found", and what such a wheel taught is not lost silently."""
+    house = House(tmp_path, kind=Evicting)
+    await house.start()
+    wheel = wheels.wheel("demo", "1.0")
+    file = house.upstream.add("demo", wheel.filename, wheel.data, core_metadata=True)
+    assert isinstance(house.cache, Evicting)
+    house.cache.times = 100
+    with pytest.raises(StoreError, match="too small"):
+        await house.files.metadata(ref(file))
+    await house.landed()
+    assert any(isinstance(event, LearningFailed) for event in house.events)
+    assert not any(str(house.root) in repr(event) for event in house.events)
+    await house.stop()
 
 
 async def test_what_has_no_metadata_has_none(house: House) -> None:
