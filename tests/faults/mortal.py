@@ -74,10 +74,11 @@ class Server:
         return [int(process) for process in children.read_text().split()]
 
     async def ended(self) -> int:
-        """Wait for its end, and give its status."""
+        """Wait until all its processes have ended, and give its status."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while self._status is None:
                 self._hear(await self._lines.readline())
+            await self._lines.read()  # each of them has the connection open as long as it lives
         return self._status
 
     def _hear(self, line: bytes) -> None:
@@ -138,20 +139,23 @@ async def open_nursery() -> AsyncIterator[Nursery]:
         await process.wait()
 
 
-def configure(folder: Path, feed: Simulator, *, workers: int = 1, more: str = "") -> None:
-    """Make the working folder of a server whose only source is a feed.
+def configure(
+    folder: Path, feed: Simulator, *, workers: int = 1, max_bytes: str = "100MB", segment_from_bytes: str
+) -> None:
+    """Make the working folder of a server whose only source is a feed, or configure it anew.
 
     Args:
-        folder: which is made.
+        folder: of the configuration, and of `data`.
         feed: the upstream.
         workers: processes.
-        more: tables of the configuration.
+        max_bytes: of the cache.
+        segment_from_bytes: larger files come in several ranges.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "wheelkeep.toml").write_text(
         f"[server]\nport = 0\nworkers = {workers}\ndrain_seconds = 20\n"
-        '[store]\nurl = "file:./data/store"\n[cache]\npath = "data/cache"\nmax_bytes = "100MB"\n'
-        f"{more}\n"
+        '[store]\nurl = "file:./data/store"\n[cache]\npath = "data/cache"\n'
+        f'max_bytes = "{max_bytes}"\n[limits]\nsegment_from_bytes = "{segment_from_bytes}"\n'
         f'[[upstreams]]\nname = "feed"\nurl = "{feed.simple_url}"\n'
         '[[indexes]]\nname = "default"\nsources = ["feed"]\n'
     )

@@ -12,6 +12,7 @@ import pytest
 from tests.faults.mortal import Answer, Nursery, Server, configure, journal, open_nursery
 from tests.faults.points import Fate
 from tests.faults.power import lose
+from tests.faults.random_kills import campaign
 from tests.faults.remains import committed, judge_ended, judge_running
 from tests.simulator import Simulator
 from tests.wheels import sdist, wheel
@@ -20,7 +21,7 @@ SMALL = wheel("demo", "1.0")
 LARGE = wheel("demo", "2.0", size=400_000)
 UNLISTED = sdist("demo", "3.0")
 """The feed lists no digest of it: what its bytes were is kept in the ledger."""
-LIMITS = '[limits]\nsegment_from_bytes = "200kB"\n'
+RANDOM_KILLS = 60
 AT_ONCE = 3
 """Servers that are killed side by side."""
 
@@ -43,7 +44,7 @@ class Street:
     def house(self, name: str, *, workers: int = 1) -> Path:
         """Make the folder of a new server."""
         folder = self.folder / name
-        configure(folder, self.feed, workers=workers, more=LIMITS)
+        configure(folder, self.feed, workers=workers, segment_from_bytes="200kB")
         return folder
 
 
@@ -186,3 +187,11 @@ async def test_bytes_that_turned_after_a_kill_are_not_served(street: Street) -> 
     street.feed.forget()
     await restarted(street, folder)
     assert street.feed.count("file") == 3
+
+
+async def test_killed_at_random(tmp_path: Path) -> None:
+    """Servers over one folder that are killed at any moment under their clients give and leave nothing wrong, one after another."""
+    seed = Random().randrange(2**32)  # noqa: S311
+    print(f"tests.faults.random_kills {RANDOM_KILLS} {seed}")  # noqa: T201  (pytest shows it beside a failure)
+    seen = await campaign(tmp_path, RANDOM_KILLS, seed)
+    assert seen["whole"] > RANDOM_KILLS < 10 * seen["broken"]
