@@ -18,6 +18,7 @@ What holds:
   each finds what the others have committed, and counts it from then on, or when it has itself committed a twentieth of the bound since it last looked;
 - what a process has counted in both trees stays within `max_bytes`, but for the file that was just committed. A reader
   that has a removed file open reads on;
+- where the disk is full before the bound is reached, a part of what was not used for longest goes for what is coming;
 - small files are in memory too, in a bound of its own, once they were asked for: hashed when they are read from the disk,
   and looked for there again each minute.
 """

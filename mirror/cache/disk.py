@@ -14,7 +14,7 @@ from mirror.cache.memory import Memory
 from mirror.cache.session import Session
 from mirror.cache.shelf import Shelf, Tree
 from mirror.flight import board
-from mirror.flight.spool import disk_failures, ended
+from mirror.flight.spool import Spool, disk_failures, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 from mirror.once import Once
@@ -102,6 +102,13 @@ class DiskCache:
     def board(self, name: str) -> Path:
         """Name the file by which processes agree who fetches what a name stands for."""
         return sessions.boards(self._root) / hashlib.sha256(name.encode()).hexdigest()
+
+    def relieve(self) -> bool:
+        """Make room on a full disk; see the port."""
+        try:
+            return self._shelf.relieve()
+        except OSError:
+            return False
 
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None; a doubtful one is hashed first, once however many ask.
@@ -212,12 +219,14 @@ class DiskCache:
 
     def _keep_metadata(self, metadata: bytes) -> Sha256:
         sha256 = Sha256(hashlib.sha256(metadata).hexdigest())
-        spooled = self.spool()
+        path = self.spool()
+        spool = Spool(path, writing=True, relieve=self.relieve)
         try:
-            spooled.write_bytes(metadata)
-            self._shelf.put(spooled, "metadata-v1", sha256, len(metadata), renew=False)
+            spool.write(metadata, 0)
+            self._shelf.put(path, "metadata-v1", sha256, len(metadata), renew=False)
         finally:
-            spooled.unlink(missing_ok=True)
+            spool.close()
+            path.unlink(missing_ok=True)
         return sha256
 
 

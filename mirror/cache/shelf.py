@@ -22,6 +22,8 @@ USE_NOTED_SECONDS = 3600
 """How exactly the time of a file's last use is kept on the disk, for the order in which files go after a restart."""
 LOOK_AGAIN_SHARE = 20
 """A process counts what others have committed each time that it has committed this part of the bound itself."""
+RELIEF_SHARE = 20
+"""On a full disk this part of what is held goes at one time: not the whole cache for one file, nor a file for each write."""
 _FOLDER_DIGITS = 2
 
 
@@ -38,6 +40,8 @@ class Shelf:
         self._total = 0
         self._committed = 0
         """Bytes since the trees were last walked."""
+        self._relieving = Lock()
+        self._reliefs = 0
 
     @property
     def total_bytes(self) -> int:
@@ -54,7 +58,7 @@ class Shelf:
         with self._lock:
             self._sizes = OrderedDict((path, size) for _, path, size in found)
             self._total = sum(self._sizes.values())
-        self._make_room()
+        self._make_room(self._max_bytes)
 
     def digests(self, tree: Tree) -> set[Sha256]:
         """Give the digests of all files of a tree."""
@@ -113,8 +117,22 @@ class Shelf:
         self._committed += size
         if self._committed >= self._max_bytes // LOOK_AGAIN_SHARE:
             self._count_others()
-        self._make_room(path)
+        self._make_room(self._max_bytes, path)
         return HeldFile(path=Path(path), sha256=sha256, size=size, modified=float(now))
+
+    def relieve(self) -> bool:
+        """Remove the least recently used files, one part in `RELIEF_SHARE` of all, once for all who ask meanwhile.
+
+        Returns:
+            Whether something was removed.
+        """
+        seen = self._reliefs
+        with self._relieving:
+            if self._reliefs == seen and self._make_room(
+                most=self._total - max(1, self._total // RELIEF_SHARE)
+            ):
+                self._reliefs += 1
+            return self._reliefs != seen
 
     def drop(self, tree: Tree, sha256: Sha256) -> None:
         """Remove a file."""
@@ -133,15 +151,18 @@ class Shelf:
         for path in sorted(found.keys() - known, key=lambda path: found[path].st_atime_ns):
             self._note(path, found[path].st_size)
 
-    def _make_room(self, newest: str | None = None) -> None:
-        """Remove the least recently used files until the rest fits; never the newest, which somebody waits for."""
-        while (path := self._excess(newest)) is not None:
+    def _make_room(self, most: int, newest: str | None = None) -> int:
+        """Remove the least recently used files until the rest fits, and tell how many; never the newest: somebody waits for it."""
+        removed = 0
+        while (path := self._excess(most, newest)) is not None:
             Path(path).unlink(missing_ok=True)
+            removed += 1
+        return removed
 
-    def _excess(self, newest: str | None) -> str | None:
+    def _excess(self, most: int, newest: str | None) -> str | None:
         """Take the file that has to go next out of the index."""
         with self._lock:
-            if self._total <= self._max_bytes:
+            if self._total <= most:
                 return None
             path = next((path for path in self._sizes if path != newest), None)
             if path is not None:

@@ -207,6 +207,7 @@ class FileService:
             ),
             self._cache.spool(),
             board=self._cache.board(digest or "\n".join(file_key(ref))),
+            relieve=self._cache.relieve,
             find=partial(self._find, ref),
             land=self._cache.commit,
             settle=partial(self._lessons.take, ref),

@@ -10,7 +10,7 @@ from mirror.flight.board import LATEST_SECONDS, Board
 from mirror.flight.download import Origin
 from mirror.flight.following import Following
 from mirror.flight.leading import Land, Leading
-from mirror.flight.spool import Spool, Stretch, ended
+from mirror.flight.spool import Relieve, Spool, Stretch, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 
@@ -44,7 +44,15 @@ class Flight:
     """
 
     def __init__(
-        self, origin: Origin, spool: Path, *, board: Path, find: Find, land: Land, settle: Settle
+        self,
+        origin: Origin,
+        spool: Path,
+        *,
+        board: Path,
+        relieve: Relieve,
+        find: Find,
+        land: Land,
+        settle: Settle,
     ) -> None:
         """Prepare a flight.
 
@@ -52,6 +60,7 @@ class Flight:
             origin: where the file comes from.
             spool: a path where there is no file yet; there is none again when the flight has ended.
             board: a path that every process which may fetch this file makes of it: one of them does, and tells there.
+            relieve: makes room when the disk is full.
             find: gives the file when it is held already, by the digest that it turned out to have, or that it must
                 have; asked first, since it may have landed since it was missed.
             land: keeps the proved file: its path, digest and size.
@@ -74,6 +83,7 @@ class Flight:
             origin,
             spool,
             self._board,
+            relieve=relieve,
             land=land,
             moved=self._grow,
             unread=lambda: self._given == 0,

@@ -11,7 +11,7 @@ from mirror.flight.board import Board, Failed, Landed, Progress
 from mirror.flight.download import Download, Origin
 from mirror.flight.following import Following
 from mirror.flight.overflow import Overflow
-from mirror.flight.spool import Spool, ended
+from mirror.flight.spool import Relieve, Spool, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256
 
@@ -32,6 +32,7 @@ class Leading:
         path: Path,
         board: Board,
         *,
+        relieve: Relieve,
         land: Land,
         moved: Callable[[], None],
         unread: Callable[[], bool],
@@ -43,12 +44,13 @@ class Leading:
             origin: where the file comes from.
             path: of the growing file; there is none again when `run` has ended.
             board: where other processes are told.
+            relieve: makes room when the disk is full.
             land: keeps the proved file: its path, digest and size.
             moved: called when there is more, or when all of it is proved.
             unread: as for `Download`.
             slowest: as for `Download`.
         """
-        self.spool = Spool(path, writing=True)
+        self.spool = Spool(path, writing=True, relieve=relieve)
         self.proved = False
         self._origin = origin
         self._path = path

@@ -1,6 +1,7 @@
 """The growing file of a flight: positional reads and writes that cancellation cannot misdirect."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ LARGEST_PIECE_BYTES = 256 * 1024
 SMALLEST_PIECE_BYTES = 32 * 1024
 READ_AHEAD_BYTES = 16 * 1024 * 1024
 """What all who read one file into memory may hold together, as long as their pieces are not the smallest already."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+Relieve = Callable[[], bool]
+"""Makes room on a full disk, and tells whether it could. It blocks."""
 
 
 class Spool:
@@ -26,8 +31,9 @@ class Spool:
     opened by a call and not before, for the same reason: what a thread opens must have an owner although its task is gone.
     """
 
-    def __init__(self, path: Path, *, writing: bool = False) -> None:
+    def __init__(self, path: Path, *, writing: bool = False, relieve: Relieve = lambda: False) -> None:
         self._path = path
+        self._relieve = relieve
         self._flags = os.O_CLOEXEC | (os.O_RDWR | os.O_CREAT | os.O_EXCL if writing else os.O_RDONLY)
         self._descriptor: int | None = None
         self._closed = False
@@ -85,8 +91,17 @@ class Spool:
         rest = memoryview(data)
         with self._lock, disk_failures():
             while rest:
-                written = os.pwrite(self._held(), rest, at)
+                written = self._write_some(rest, at)
                 rest, at = rest[written:], at + written
+
+    def _write_some(self, data: memoryview, at: int) -> int:
+        """Write what the disk takes at one time, and try once more when it was full and is not any more."""
+        try:
+            return os.pwrite(self._held(), data, at)
+        except OSError as error:
+            if error.errno not in _FULL or not self._relieve():
+                raise
+        return os.pwrite(self._held(), data, at)
 
     def inode(self) -> int:
         """Tell which file is open, whatever its name: two that are there at one time have two numbers; 0: none is."""

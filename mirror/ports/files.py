@@ -115,6 +115,14 @@ class FileCache(Protocol):
         """Name the file by which the processes that share this cache agree who fetches what this name stands for."""
         ...
 
+    def relieve(self) -> bool:
+        """Make room since the disk is full: remove some of the files that were not used for longest; it blocks.
+
+        Returns:
+            Whether there is more room than before; False: nothing was left to remove, or the disk failed.
+        """
+        ...
+
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None. Where there is doubt about its bytes they are hashed first.
 
