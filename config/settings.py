@@ -100,7 +100,7 @@ class Limits(_Table):
     relay_from_bytes: Bytes = ByteSize(8 * MIB)
     """A range of a larger file that is not held is answered by the upstream's ranges."""
     segment_from_bytes: Bytes = ByteSize(64 * MIB)
-    """A larger file is pulled in several ranges at once, where the upstream can do that."""
+    """A larger file is pulled in several ranges at once, where the upstream can do that and one stream is slow."""
     segment_connections: int = Field(default=4, ge=1)
     """For one file at a time; 1: every file comes in one stream."""
     flights: int = Field(default=500, ge=1)

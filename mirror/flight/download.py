@@ -1,12 +1,14 @@
 """The download of a flight: one file into the spool, continued where its body breaks, never glued to another file."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from mirror.errors import Conflict, Corrupt, NotFound, Refused, StoreError, Unreachable, UpstreamError
 from mirror.flight.overflow import Overflow
+from mirror.flight.pace import Pace
 from mirror.flight.proof import Promise, Proof, Repetition
 from mirror.flight.segments import DIVISION, Division, Segments, Whole
 from mirror.flight.spool import Spool
@@ -31,6 +33,8 @@ class Origin:
     """A larger file is refused."""
     resume_pauses_seconds: tuple[float, ...] = RESUME_PAUSES_SECONDS
     division: Division = DIVISION
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds on a clock that never goes back, by which the upstream is found slow."""
 
 
 class Download:
@@ -76,6 +80,11 @@ class Download:
         self._segments: Segments | None = None
         """Once there are some, all that is missing when they fail comes in one stream."""
         self._dividable = origin.division.connections > 1
+        self._pace = Pace(
+            watch_seconds=origin.division.watch_seconds,
+            fast_bytes_per_second=origin.division.fast_bytes_per_second,
+            monotonic=origin.monotonic,
+        )
         self._validator: str | None = None
         self._continuable = False
         """Whether bytes may be asked for from the middle: what tells another file's bytes is known."""
@@ -151,16 +160,21 @@ class Download:
             await self._open()
             if body.start < self.written and self._unread():
                 await self._restart(body)
-            tag = body.validator or ""
-            if body.ranges and tag.startswith('"') and body.start == self.written and self._divides(at):
-                return await self._pull_segments(body, tag, stack.aclose)
-            self._dividable = False
-            repetition = Repetition(self.proof, self.written - body.start)
-            async for chunk in body.chunks():
+            self._dividable = body.ranges and body.start == self.written and self._divides(at)
+            chunks, repetition = body.chunks(), Repetition(self.proof, self.written - body.start)
+            end = stop if self._dividable else None  # what goes beyond a segment is not taken
+            while not (self._dividable and self._pace.is_slow and self.written != self.size):
+                chunk = await self._pace.next(chunks)
+                if chunk is None or self.written == end:
+                    break
                 self._streamed += len(chunk)
-                await self._append(await repetition.drop(chunk))
+                new = await repetition.drop(chunk)
+                await self._append(new if end is None else new[: end - self.written])
+            else:
+                return await self._pull_segments(chunks, stop, stack.aclose)
             repetition.check_done()
         if stop is not None and self.written == stop:
+            self._dividable = self._dividable and not self._pace.is_fast
             return False
         if self.size is not None and self.written < self.size:
             raise self._broken("ended before its end")
@@ -174,20 +188,31 @@ class Download:
         """Tell whether what is missing is worth several connections."""
         if not self._dividable or self.size is None or self.overflow is not None:
             return False
+        if self.answered and not (self._validator or "").startswith('"'):
+            return False  # without a strong tag nobody can tell what a part is of
         return self.size - at >= self._origin.division.from_bytes
 
-    async def _pull_segments(self, first: Body, tag: str, close: Callable[[], Awaitable[None]]) -> bool:
-        """Take the rest in segments, hashed as it becomes whole from the start on; False: as far as that went."""
+    async def _pull_segments(
+        self, first: AsyncIterator[bytes | memoryview], stop: int | None, close: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Take the rest in segments, hashed as it becomes whole from the start on; False: as far as that went.
+
+        Args:
+            first: the chunks that come next.
+            stop: the offset after the last of them, where it was asked for.
+            close: gives their connection back.
+        """
         origin, size = self._origin, self.size or 0
         self._dividable = False
         whole = Whole(
             upstream=origin.upstream,
             url=origin.url,
             size=size,
-            validator=tag,
+            validator=self._validator or "",
             resume_pauses_seconds=origin.resume_pauses_seconds,
         )
-        self._segments = segments = Segments(whole, origin.division, self._spool, first.start)
+        stop = min(size, stop or self.written + origin.division.segment_bytes)
+        self._segments = segments = Segments(whole, origin.division, self._spool, self.written, stop)
         async with segments.fetched(first, close):
             try:
                 while self.written < size:
@@ -269,6 +294,7 @@ class Download:
 
     async def _overflow(self, failure: StoreError) -> None:
         """Go on without the disk; of what is there already nothing is needed any more when it is little."""
+        self._dividable = False
         begin, head = self.written, b""
         if begin <= MOST_TAKEN_ALONG_BYTES:
             begin, head = 0, await asyncio.to_thread(self._spool.read, begin, 0) if begin else b""

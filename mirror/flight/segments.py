@@ -8,7 +8,7 @@ from functools import partial
 
 from mirror.errors import Conflict, Unreachable
 from mirror.flight.spool import Spool, ended
-from mirror.ports import Body, Upstream
+from mirror.ports import Upstream
 
 MIB = 1024 * 1024
 
@@ -22,6 +22,10 @@ class Division:
     segment_bytes: int = 16 * MIB
     connections: int = 4
     """Segments of one file that are asked for at one time; 1: no file is divided."""
+    watch_seconds: float = 0.25
+    """What it takes of waiting for one stream until it is found slow, and the rest is divided; 0: a file is divided at once."""
+    fast_bytes_per_second: int = 200 * MIB
+    """A stream that brings so much leaves nothing to gain: to write and to hash it takes as long."""
 
 
 DIVISION = Division()
@@ -46,23 +50,34 @@ class Segments:
         received: bytes that came over the wire.
     """
 
-    def __init__(self, whole: Whole, division: Division, spool: Spool, start: int) -> None:
+    def __init__(self, whole: Whole, division: Division, spool: Spool, start: int, stop: int) -> None:
+        """Prepare segments.
+
+        Args:
+            whole: what they are of.
+            division: how long they are, and how many come at one time.
+            spool: where to.
+            start: offset of the first segment.
+            stop: offset after the first segment, whose body is there; the others follow at regular distances.
+        """
         self.received = 0
         self._whole = whole
         self._division = division
         self._spool = spool
-        self._start = start
-        self._reached = list(range(start, whole.size, division.segment_bytes))
+        self._stop = stop
+        self._reached = [start, *range(stop, whole.size, division.segment_bytes)]
         """Of each segment: the offset up to which it is in the spool."""
         self._moved = asyncio.Event()
         self._fetching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def fetched(self, first: Body, close: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    async def fetched(
+        self, first: AsyncIterator[bytes | memoryview], close: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
         """Fetch during the block; when it ends nothing is written any more.
 
         Args:
-            first: an answer that begins with the first segment, and may go on beyond it.
+            first: chunks that begin with the first segment, and may go on beyond it.
             close: gives its connection back, as soon as the segment is there.
         """
         self._fetching = asyncio.create_task(self._fetch(first, close))
@@ -89,15 +104,17 @@ class Segments:
         return end
 
     def _unbroken(self, at: int) -> int:
-        number = (at - self._start) // self._division.segment_bytes
+        number = 0 if at < self._stop else 1 + (at - self._stop) // self._division.segment_bytes
         while number < len(self._reached) and self._reached[number] == self._end(number):
             number += 1
         return self._reached[number] if number < len(self._reached) else self._whole.size
 
     def _end(self, number: int) -> int:
-        return min(self._start + (number + 1) * self._division.segment_bytes, self._whole.size)
+        return min(self._stop + number * self._division.segment_bytes, self._whole.size)
 
-    async def _fetch(self, first: Body, close: Callable[[], Awaitable[None]]) -> None:
+    async def _fetch(
+        self, first: AsyncIterator[bytes | memoryview], close: Callable[[], Awaitable[None]]
+    ) -> None:
         rest = iter(range(1, len(self._reached)))
 
         async def one_after_another() -> None:
@@ -142,12 +159,12 @@ class Segments:
         ) as body:
             if (body.start, body.total, body.validator) != (at, whole.size, whole.validator):
                 raise Conflict("An answer was not a part of the file that is being downloaded.")
-            await self._take(number, body)
+            await self._take(number, body.chunks())
 
-    async def _take(self, number: int, body: Body) -> None:
+    async def _take(self, number: int, chunks: AsyncIterator[bytes | memoryview]) -> None:
         """Write what comes of a segment, and nothing beyond it."""
         end = self._end(number)
-        async for chunk in body.chunks():
+        async for chunk in chunks:
             self.received += len(chunk)
             at = self._reached[number]
             part = chunk[: end - at]

@@ -268,7 +268,9 @@ def _hurry(files: FileService, segment_bytes: int | None) -> None:
     """Let nobody wait before a download is continued, and make segments small: the two things that no setting says."""
     limits = files._limits
     division = (
-        limits.division if segment_bytes is None else replace(limits.division, segment_bytes=segment_bytes)
+        limits.division
+        if segment_bytes is None
+        else replace(limits.division, segment_bytes=segment_bytes, watch_seconds=0)
     )
     files._limits = replace(limits, resume_pauses_seconds=(0.0, 0.0, 0.0), division=division)
 

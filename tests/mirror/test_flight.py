@@ -71,6 +71,8 @@ class Field:
     settled: list[HeldFile] = field(default_factory=list)
     max_bytes: int = 10_000_000
     division: Division = DIVISION
+    monotonic: Callable[[], float] = lambda: 0.0
+    """By which upstreams are found slow: all of them are fast."""
 
     def __post_init__(self) -> None:
         self.flights = Flights(observer=self.events.append, monotonic=lambda: self.now)
@@ -85,6 +87,7 @@ class Field:
                 max_bytes=self.max_bytes,
                 resume_pauses_seconds=pauses,
                 division=self.division,
+                monotonic=self.monotonic,
             ),
             self.cache.spool(),
             board=self.cache.board(file.filename),

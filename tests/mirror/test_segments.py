@@ -2,9 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -28,7 +30,7 @@ from tests.mirror.test_flight import (
 )
 
 KIB = 1024
-SEGMENTS = Division(from_bytes=256 * KIB, segment_bytes=128 * KIB, connections=4)
+SEGMENTS = Division(from_bytes=256 * KIB, segment_bytes=128 * KIB, connections=4, watch_seconds=0)
 DATA = content(1000 * KIB)
 
 
@@ -99,6 +101,11 @@ def _meddle(body: MemoryBody, fault: str, whole: bytes) -> None:
             pass
 
 
+def taking(seconds: float) -> Callable[[], float]:
+    """Give a clock by which each chunk is waited for so long."""
+    return partial(next, count(step=seconds))
+
+
 @pytest.fixture
 async def ground(tmp_path: Path) -> AsyncIterator[Field]:
     """Give a field in which files from 256 KiB on are divided."""
@@ -150,9 +157,7 @@ async def test_one_stream_where_it_must_be(
 ) -> None:
     """An upstream without ranges, a smaller file, or a single connection: one request brings the file."""
     ground.upstream.ranges = ranges
-    ground.division = Division(
-        from_bytes=256 * KIB, segment_bytes=SEGMENTS.segment_bytes, connections=connections
-    )
+    ground.division = replace(SEGMENTS, connections=connections)
     assert await read(ground.launch(ground.upstream.add("demo", NAME, DATA[:size]))) == DATA[:size]
     assert len(divided(ground).asked) == 1
 
@@ -260,6 +265,8 @@ class Case:
     leaves: bool
     piece: int
     connections: int
+    watch_seconds: float
+    chunk_seconds: float
 
 
 CASES = st.builds(
@@ -271,6 +278,8 @@ CASES = st.builds(
     leaves=st.booleans(),
     piece=st.sampled_from([5_000, 64 * KIB, 200 * KIB]),
     connections=st.integers(2, 5),
+    watch_seconds=st.sampled_from([0, 2.0]),
+    chunk_seconds=st.sampled_from([0, 1.0]),
 )
 
 
@@ -284,7 +293,8 @@ async def _reader(flight: Flight, case: Case) -> bytes | None:
                 if case.leaves:
                     return None
     except WheelkeepError:
-        assert len(got) <= case.size - HOLD_BACK_BYTES
+        # Where only the upstream tells the size, and tells one byte too many, that is what is held back from.
+        assert len(got) <= case.size - HOLD_BACK_BYTES + (not case.listed_size)
         return None
     return bytes(got)
 
@@ -292,16 +302,17 @@ async def _reader(flight: Flight, case: Case) -> bytes | None:
 @settings(max_examples=60)
 @given(case=CASES)
 async def test_whatever_becomes_of_the_segments(case: Case) -> None:
-    """With a digest a full read is the right file; nothing else is kept, nothing is left over, no byte comes three times."""
+    """With a digest a full read is the right file; nothing else is kept, nothing is left over, no byte comes without end."""
     with tempfile.TemporaryDirectory() as root:
         async with playing(Path(root)) as ground:
             faults = {number: list(names) for number, names in case.faults.items()}
             if not case.listed_hash:  # nobody can tell a wrong bit without a digest
                 faults = {n: [name for name in names if name != "wrong"] for n, names in faults.items()}
             ground.upstream = Divided(piece=case.piece, faults=faults)
-            ground.division = Division(
-                from_bytes=256 * KIB, segment_bytes=128 * KIB, connections=case.connections
+            ground.division = replace(
+                SEGMENTS, connections=case.connections, watch_seconds=case.watch_seconds
             )
+            ground.monotonic = taking(case.chunk_seconds)
             data = content(case.size, seed=case.size)
             file = ground.upstream.add(
                 "demo", NAME, data, listed_hash=case.listed_hash, listed_size=case.listed_size
@@ -314,7 +325,9 @@ async def test_whatever_becomes_of_the_segments(case: Case) -> None:
             assert kept in ([data], [])
             assert all(result in {None, data} for result in results)  # I1
             assert kept or faults != {}
-            assert flight.received <= 3 * case.size
+            assert (
+                flight.received <= 5 * case.size
+            )  # a server that ignores ranges begins anew at each attempt
             assert ground.leftovers() == []  # I5
             assert ground.upstream.under_way == 0  # I6
             assert not ground.flights._tasks
