@@ -28,6 +28,7 @@ from config.lines import Lines
 from config.settings import Cache, Connection, Index, Limits, Settings, Store, Upstream
 from mirror.events import Event
 from mirror.fetch import FileService
+from mirror.upstream.client import UpstreamClient
 from mirror.wiring import House, open_house
 from proxy import app as face
 from proxy.metrics import Metrics
@@ -183,6 +184,7 @@ async def staged(
     *,
     before: tuple[Upstream, ...] = (),
     segment_bytes: int | None = None,
+    long_body_bytes: int | None = None,
     cache_bytes: int = 10**9,
     page_max_age_seconds: float = 60,
     keepalive_seconds: float = 75,
@@ -195,6 +197,7 @@ async def staged(
         folder: an empty one.
         before: upstreams that come before the two.
         segment_bytes: of large files.
+        long_body_bytes: from how many on the rest of a body is received without a parser.
         cache_bytes: what the cache may hold.
         page_max_age_seconds: as in the settings of an upstream.
         keepalive_seconds: as in the settings of the server.
@@ -258,21 +261,25 @@ async def staged(
         )
         traffic = app[TRAFFIC]
         scene = Scene(folder, feed, public, house, traffic, metrics, clock, Client(port), log, events)
-        _hurry(scene.files, segment_bytes)
+        _hurry(scene, segment_bytes, long_body_bytes)
         yield scene
         await invariants.hold_while_it_runs(scene)
     await invariants.hold_when_it_has_ended(scene, *baseline)
 
 
-def _hurry(files: FileService, segment_bytes: int | None) -> None:
-    """Let nobody wait before a download is continued, and make segments small: the two things that no setting says."""
-    limits = files._limits
+def _hurry(scene: Scene, segment_bytes: int | None, long_body_bytes: int | None) -> None:
+    """Let nobody wait before a download is continued, and make some sizes small: what no setting says."""
+    limits = scene.files._limits
     division = (
         limits.division
         if segment_bytes is None
         else replace(limits.division, segment_bytes=segment_bytes, watch_seconds=0)
     )
-    files._limits = replace(limits, resume_pauses_seconds=(0.0, 0.0, 0.0), division=division)
+    scene.files._limits = replace(limits, resume_pauses_seconds=(0.0, 0.0, 0.0), division=division)
+    for client in scene.house.upstreams.values():
+        assert isinstance(client, UpstreamClient)
+        if long_body_bytes is not None:
+            client._opener._limits = replace(client._opener._limits, long_body_bytes=long_body_bytes)
 
 
 @asynccontextmanager
@@ -316,3 +323,11 @@ def _logging() -> Iterator[io.StringIO]:
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.reset_defaults()
+
+
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "stream": {},
+    "long": {"long_body_bytes": 1},
+    "segments": {"segment_from_bytes": 256 * KIB, "segment_bytes": 128 * KIB},
+}
+"""In which ways a file of several hundred KiB can come, as arguments of `staged`."""

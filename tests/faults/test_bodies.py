@@ -3,14 +3,13 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mirror.events import FlightEnded, PageLooked, UpstreamCalled
 from tests.faults.asking import Answer
 from tests.faults.invariants import HOLD_BACK_BYTES
-from tests.faults.scene import KIB, path_of, staged
+from tests.faults.scene import KIB, WAYS, path_of, staged
 from tests.simulator import Asked, Gate, Reply, faults
 from tests.simulator.faults import Fault
 from tests.simulator.files import digest
@@ -25,8 +24,6 @@ COLD = wheel("cold", "1.0")
 CUT = 100 * KIB
 AGED = 200.0
 """Seconds after which a page is not served without asking."""
-SEGMENTS: dict[str, Any] = {"segment_from_bytes": 256 * KIB, "segment_bytes": 128 * KIB}
-WAYS = [pytest.param({}, id="stream"), pytest.param(SEGMENTS, id="segments")]
 
 
 @dataclass
@@ -50,7 +47,7 @@ def is_sane_refusal(answer: Answer) -> bool:
     return answer.status == 503 and answer.whole and 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
-@pytest.mark.parametrize("limits", WAYS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "broken",
     [
@@ -59,11 +56,9 @@ def is_sane_refusal(answer: Answer) -> bool:
         pytest.param(faults.reset(CUT), id="F01-reset"),
     ],
 )
-async def test_a_body_that_ends_early_is_continued(
-    tmp_path: Path, broken: Fault, limits: dict[str, Any]
-) -> None:
+async def test_a_body_that_ends_early_is_continued(tmp_path: Path, broken: Fault, way: str) -> None:
     """F01: what breaks off is asked for from where it stopped, of the very file, and the client sees nothing of it."""
-    async with staged(tmp_path, **limits) as scene:
+    async with staged(tmp_path, **WAYS[way]) as scene:
         scene.publish(LARGE)
         gate = Gate()
         scene.feed.misbehave(faults.both(faults.hold(gate, at=CUT), broken), scene.blob(LARGE), times=1)
@@ -79,16 +74,16 @@ async def test_a_body_that_ends_early_is_continued(
         assert scene.held(LARGE)
 
 
-@pytest.mark.parametrize("limits", WAYS)
-async def test_a_body_that_never_comes_is_given_up(tmp_path: Path, limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_body_that_never_comes_is_given_up(tmp_path: Path, way: str) -> None:
     """F01: what breaks again and again is asked for a few times, breaks off at the client, and leaves nothing behind."""
-    async with staged(tmp_path, **limits) as scene:
+    async with staged(tmp_path, **WAYS[way]) as scene:
         scene.publish(LARGE)
         scene.feed.misbehave(Unending(600 * KIB), scene.blob(LARGE))
         answer = await scene.get(LARGE)
         assert not answer.whole
         assert len(answer.body) <= 600 * KIB
-        assert len(scene.blobs(LARGE)) <= (4 if not limits else 40)
+        assert len(scene.blobs(LARGE)) <= (40 if way == "segments" else 4)
         await scene.quiet()
         assert not scene.held(LARGE)
         assert scene.told(FlightEnded, outcome="failed") == 1
@@ -147,11 +142,11 @@ async def test_a_page_that_is_none_never_shrinks_a_project(
         assert LARGE.filename.encode() in (await scene.page("demo")).body
 
 
-@pytest.mark.parametrize("limits", WAYS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("at", [0, 500 * KIB, len(LARGE.data) - 1], ids=["first", "middle", "last"])
-async def test_a_wrong_byte_is_never_completed(tmp_path: Path, at: int, limits: dict[str, Any]) -> None:
+async def test_a_wrong_byte_is_never_completed(tmp_path: Path, at: int, way: str) -> None:
     """F07: a file with a wrong byte breaks off before its last 64 KiB, is told with both digests, and is then refused."""
-    async with staged(tmp_path, **limits) as scene:
+    async with staged(tmp_path, **WAYS[way]) as scene:
         scene.publish(LARGE)
         scene.feed.misbehave(faults.flip(at), scene.blob(LARGE))
         for _ in range(2):
@@ -179,7 +174,7 @@ async def test_a_small_wrong_file_is_refused_before_its_first_byte(tmp_path: Pat
         assert (await scene.get(SMALL)).body == SMALL.data
 
 
-@pytest.mark.parametrize("limits", WAYS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "lie",
     [
@@ -193,11 +188,9 @@ async def test_a_small_wrong_file_is_refused_before_its_first_byte(tmp_path: Pat
         pytest.param(faults.headers({"ETag": '"another"'}), id="F10-other-tag"),
     ],
 )
-async def test_a_continuation_that_lies_is_not_glued(
-    tmp_path: Path, lie: Fault, limits: dict[str, Any]
-) -> None:
+async def test_a_continuation_that_lies_is_not_glued(tmp_path: Path, lie: Fault, way: str) -> None:
     """F09, F10: whatever a range is answered with, the client has the right file or a broken one, and the next has it."""
-    async with staged(tmp_path, **limits) as scene:
+    async with staged(tmp_path, **WAYS[way]) as scene:
         scene.publish(LARGE)
         scene.feed.misbehave(faults.cut(600 * KIB), scene.blob(LARGE), times=1)
         scene.feed.misbehave(lie, scene.blob(LARGE))
@@ -208,10 +201,10 @@ async def test_a_continuation_that_lies_is_not_glued(
         assert (await scene.get(LARGE)).body == LARGE.data
 
 
-@pytest.mark.parametrize("limits", WAYS)
-async def test_a_file_that_is_replaced_under_way(tmp_path: Path, limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_file_that_is_replaced_under_way(tmp_path: Path, way: str) -> None:
     """F10: who had bytes of the old file is broken off, nothing is kept, and the next one gets the new file."""
-    async with staged(tmp_path, page_max_age_seconds=0, **limits) as scene:
+    async with staged(tmp_path, page_max_age_seconds=0, **WAYS[way]) as scene:
         scene.publish(LARGE)
         gate = Gate()
         under_way = faults.both(faults.hold(gate, at=100 * KIB), faults.cut(100 * KIB))

@@ -12,7 +12,7 @@ import pytest
 from config.settings import Upstream
 from mirror.events import UpstreamCalled
 from tests.faults.asking import Answer, until
-from tests.faults.scene import KIB, Scene, path_of, staged
+from tests.faults.scene import KIB, WAYS, Scene, path_of, staged
 from tests.mirror.upstream import tls
 from tests.simulator import Gate, Simulator, faults
 from tests.simulator.faults import Fault
@@ -246,10 +246,7 @@ async def test_a_stall_before_the_answer(tmp_path: Path) -> None:
         assert len(scene.blobs(LARGE)) == 1
 
 
-SEGMENTS: dict[str, Any] = {"segment_from_bytes": 256 * KIB, "segment_bytes": 128 * KIB}
-
-
-@pytest.mark.parametrize("limits", [pytest.param({}, id="stream"), pytest.param(SEGMENTS, id="segments")])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "slow",
     [
@@ -258,12 +255,14 @@ SEGMENTS: dict[str, Any] = {"segment_from_bytes": 256 * KIB, "segment_bytes": 12
         pytest.param(faults.trickle(0.02), id="F26-trickle"),
     ],
 )
-async def test_a_body_that_falls_silent_or_trickles(
-    tmp_path: Path, slow: Fault, limits: dict[str, Any]
-) -> None:
+async def test_a_body_that_falls_silent_or_trickles(tmp_path: Path, slow: Fault, way: str) -> None:
     """F26: a body that stalls or trickles is left after its time and continued on another connection; nobody who reads fails."""
     async with staged(
-        tmp_path, between_bytes_seconds=0.5, slow_window_seconds=0.5, slow_bytes_per_second=64 * KIB, **limits
+        tmp_path,
+        between_bytes_seconds=0.5,
+        slow_window_seconds=0.5,
+        slow_bytes_per_second=64 * KIB,
+        **WAYS[way],
     ) as scene:
         scene.publish(LARGE)
         scene.feed.misbehave(slow, scene.blob(LARGE), times=1)
