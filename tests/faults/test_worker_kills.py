@@ -1,0 +1,156 @@
+"""A worker that is killed among two: who is served by the other notices nothing, and nothing of the dead one stays."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from tests.faults.mortal import Nursery, Server, configure, journal, open_nursery
+from tests.faults.points import Fate
+from tests.faults.remains import judge_ended, judge_running
+from tests.faults.whose import leader, worker_of
+from tests.simulator import Gate, Simulator, faults
+from tests.wheels import wheel
+
+LARGE = wheel("demo", "2.0", size=1_000_000)
+PATH = f"/files/demo/{LARGE.filename}"
+HELD_AT = 600_000
+"""So many bytes come before the upstream waits."""
+CLIENTS = 12
+"""Enough for some of them to come to each worker."""
+AT_ONCE = 3
+"""Servers side by side."""
+
+
+@pytest.fixture
+async def feed() -> AsyncIterator[Simulator]:
+    """Give a feed with one file."""
+    async with Simulator() as feed:
+        feed.add(LARGE.project, LARGE.filename, LARGE.data)
+        yield feed
+
+
+@pytest.fixture
+async def nursery() -> AsyncIterator[Nursery]:
+    """Give a nursery."""
+    async with open_nursery() as nursery:
+        yield nursery
+
+
+class Client:
+    """Somebody who has begun to read the file."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._begun = b""
+
+    @classmethod
+    async def begin(cls, server: Server) -> "Client":
+        """Ask for the file and read its beginning."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(server.url).port)
+        writer.write(f"GET {PATH} HTTP/1.1\r\nHost: index\r\nConnection: close\r\n\r\n".encode())
+        client = cls(reader, writer)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        client._begun = await reader.readexactly(HELD_AT)
+        return client
+
+    def worker(self, server: Server) -> int:
+        """Tell who serves it."""
+        port: int = self._writer.get_extra_info("sockname")[1]
+        return worker_of(URL(server.url).port or 0, port, server.workers())
+
+    async def end(self) -> bytes:
+        """Read the rest, and give all that came."""
+        try:
+            return self._begun + await self._reader.read()
+        except ConnectionError:
+            return self._begun
+        finally:
+            self._writer.close()
+
+
+@asynccontextmanager
+async def two_workers(nursery: Nursery, folder: Path, feed: Simulator, fate: Fate) -> AsyncIterator[Server]:
+    """Run a server with two workers; it is told to leave and does, and the next one finds nothing of it."""
+    configure(folder, feed, workers=2, segment_from_bytes="64MB")
+    async with nursery.serving(folder, fate) as server:
+        yield server
+        server.leave()
+        assert await server.ended() == 0
+    configure(folder, feed, segment_from_bytes="64MB")  # one worker, so that it resolves every doubt
+    async with nursery.serving(folder) as server:
+        judge_running(folder / "data")
+        answer = await server.ask(PATH)
+        assert answer is not None
+        assert answer.body == LARGE.data
+        server.leave()
+        assert await server.ended() == 0
+    judge_ended(folder / "data")
+
+
+@pytest.mark.parametrize("killed", ["leader", "follower"])
+async def test_a_worker_is_killed_while_both_give_a_cold_file(
+    nursery: Nursery, feed: Simulator, tmp_path: Path, killed: str
+) -> None:
+    """Clients of the worker that lives have the whole file, and the upstream is asked for what was missing alone (F31, F32)."""
+    gate = Gate()
+    feed.misbehave(faults.hold(gate, at=HELD_AT), "*.whl", times=1)
+    async with two_workers(nursery, tmp_path / "house", feed, Fate()) as server:
+        clients = [await Client.begin(server) for _ in range(CLIENTS)]
+        served = {client: client.worker(server) for client in clients}
+        fetching = leader(server.workers())
+        assert len(set(served.values())) == 2
+        leads = killed == "leader"
+        [victim] = [worker for worker in server.workers() if (worker == fetching) is leads]
+        os.kill(victim, signal.SIGKILL)
+        if not leads:
+            gate.open()
+        answers = dict(zip(clients, await asyncio.gather(*(client.end() for client in clients)), strict=True))
+        gate.open()
+        assert {answers[client] for client in clients if served[client] != victim} == {LARGE.data}
+        assert all(LARGE.data.startswith(answer) for answer in answers.values())
+        asked = feed.asked("file")
+        assert [request.headers.get("Range") for request in asked] == [None, f"bytes={HELD_AT}-"][: 1 + leads]
+        again = await asyncio.gather(*(server.ask(PATH) for _ in range(CLIENTS)))
+        assert {answer.body for answer in again if answer} == {LARGE.data}
+
+
+async def test_a_worker_is_killed_at_any_point_of_a_fetch(
+    nursery: Nursery, feed: Simulator, tmp_path: Path
+) -> None:
+    """Whichever call of a fetch is the last one of its worker, who asks again is served, and nothing of it stays."""
+    whole = tmp_path / "whole"
+    async with two_workers(nursery, whole, feed, Fate()) as server:
+        begun = len(journal(whole))
+        assert None not in await ask_at_once(server)
+        fetched = {step.label for step in journal(whole)[begun:] if step.label}
+    labels = sorted(fetched - {step.label for step in journal(whole)[:begun]})
+    assert len(labels) > 20
+    bound = asyncio.Semaphore(AT_ONCE)
+    failed: dict[str, str] = {}
+
+    async def case(number: int, label: str) -> None:
+        async with bound:
+            try:
+                async with two_workers(nursery, tmp_path / str(number), feed, Fate(label, "one")) as server:
+                    await ask_at_once(server)
+                    assert None not in await ask_at_once(server)
+            except AssertionError as error:
+                failed[label] = str(error)
+
+    await asyncio.gather(*(case(number, label) for number, label in enumerate(labels)))
+    assert failed == {}
+
+
+async def ask_at_once(server: Server) -> list[bytes | None]:
+    """Ask for the file many times at once, and see that each whole answer is right."""
+    answers = await asyncio.gather(*(server.ask(PATH) for _ in range(CLIENTS)))
+    for answer in answers:
+        assert answer is None or (answer.status, answer.body) == (200, LARGE.data)
+    return [None if answer is None else answer.body for answer in answers]
