@@ -135,10 +135,10 @@ def core_metadata(*claims: object) -> bool | Mapping[str, str]:
     for claim in claims:
         if claim is None or claim == "":
             continue
-        if isinstance(claim, dict):
-            return digests(claim) or True
         if isinstance(claim, str):
             return digests_in(claim) or claim.strip().lower() != "false"
+        if isinstance(claim, dict):
+            return digests(claim) or True
         return bool(claim)
     return False
 

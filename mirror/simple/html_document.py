@@ -25,12 +25,14 @@ _OPENING_TAG = re.compile(rb"<[hH][tT][mM][lL][\s>/]")
 _CUT = "It is cut off"
 _PROBE = html_plain.PROBE.decode()
 _NOT_PLAIN = "It is a very large HTML document, which has to be plain: nothing but links between its head and its foot."
+SMALL_BYTES = 64 * 1024
+"""Of a document up to here a tree is made at once; of a larger one it is tried to do without, which is twice as fast."""
 LARGEST_TREE_BYTES = 8 * 1024 * 1024
 """A tree takes 17 times the memory of its document, so what is larger has to be plain."""
 
 
 class HtmlDocument:
-    """A whole HTML document (PEP 503), read as UTF-8. Of a large one only what is around its anchors becomes a tree.
+    """A whole HTML document (PEP 503), read as UTF-8. Of a plain one only what is around its anchors becomes a tree.
 
     Raises:
         Invalid: it is cut off, or would cost its parser more than a document of its size should.
@@ -38,13 +40,14 @@ class HtmlDocument:
 
     def __init__(self, body: bytes) -> None:
         self._plain: str | None = None
-        if len(body) > LARGEST_TREE_BYTES:
-            body, self._plain = _parted(body)
-        html_bounds.check(body)
-        self._parser = LexborHTMLParser(body.removeprefix(_BYTE_ORDER_MARK) + f"<!--{_END}-->".encode())
-        self._check_end(is_opened=_OPENING_TAG.search(body) is not None)
-        if self._plain is not None and [node.html for node in self._parser.tags("a")] != [_PROBE]:
+        parted = _parted(body) if len(body) > min(SMALL_BYTES, LARGEST_TREE_BYTES) else None
+        if parted is not None:
+            body, self._plain, self._parser = parted
+        elif len(body) > LARGEST_TREE_BYTES:
             raise Invalid(_NOT_PLAIN)
+        else:
+            self._parser = _tree(body)
+        self._check_end(is_opened=_OPENING_TAG.search(body) is not None)
 
     def anchors(self) -> Iterator[Anchor]:
         """Give every `<a>`, in order."""
@@ -101,11 +104,19 @@ class HtmlDocument:
             raise Invalid(f"{_CUT}: its last tag is not whole.")
 
 
-def _parted(body: bytes) -> tuple[bytes, str]:
+def _tree(body: bytes) -> LexborHTMLParser:
+    html_bounds.check(body)
+    return LexborHTMLParser(body.removeprefix(_BYTE_ORDER_MARK) + f"<!--{_END}-->".encode())
+
+
+def _parted(body: bytes) -> tuple[bytes, str, LexborHTMLParser] | None:
+    """Give what is around the anchors of a plain document, the anchors, and the tree of the former; None when it is not plain."""
     parts = html_plain.split(body)
     if parts is None or len(parts[0]) > LARGEST_TREE_BYTES:
-        raise Invalid(_NOT_PLAIN)
-    return parts
+        return None
+    around, text = parts
+    tree = _tree(around)
+    return (around, text, tree) if [node.html for node in tree.tags("a")] == [_PROBE] else None
 
 
 def _is_end(node: LexborNode) -> bool:

@@ -2,7 +2,7 @@
 
 Most indexes are nothing but `<a …>…</a><br>` between a head and a foot. What is the least bit different is not plain:
 other tags, letters that are not ASCII, character references but the five common ones, quotes that are missing. A test holds
-this way and the tree to the same answer. For pages that a tree can be built of it is no faster.
+this way and the tree to the same answer.
 """
 
 import re
@@ -23,9 +23,10 @@ _ODD_REFERENCE = re.compile(rb"&(?!(?:amp|lt|gt|quot|#39|#x27);)")
 _PLAIN = re.compile(
     r'(?:<a(?:[ \n]++[a-z-]++(?:="[^"]*+")?+){1,32}+[ \n]*+>[^<>]*+</a>|<br ?+/?+>|[ \t\n]++)*+'
 )
-_ANCHOR = re.compile(r'<a((?:[^"<>]++|"[^"]*+")++)>([^<>]*+)</a>')
+_ANCHOR = re.compile(r'<a([^">]*+(?:"[^"]*+"[^">]*+)*+)>([^<]*+)')
 _meant = lru_cache(maxsize=1024)(unescape)
 """The same requirements come again and again."""
+_NAME = re.compile(r"[ \n]+([a-z-]+)=")
 _ATTRIBUTE = re.compile(r'([a-z-]++)(?:="([^"]*+)")?+')
 
 
@@ -53,14 +54,33 @@ def split(body: bytes) -> tuple[bytes, str] | None:
 
 def anchors(text: str) -> Iterator[Anchor]:
     """Give the anchors of a text that `split` has given, in order."""
+    shapes: dict[tuple[str, ...], tuple[str, ...] | None] = {}
     for found in _ANCHOR.finditer(text):
         written, shown = found.groups()
-        pairs = _ATTRIBUTE.findall(written)
-        attributes = dict(pairs)
-        if len(attributes) < len(pairs):
-            attributes = dict(reversed(pairs))  # the first of a name counts
+        pieces = written.split('"')
+        between = tuple(pieces[::2])
+        names = shapes[between] if between in shapes else shapes.setdefault(between, _names(between))
+        if names is None:
+            names, values = _one_by_one(written)
+        else:
+            values = pieces[1::2]
         if "&" in written:
-            for name, value in attributes.items():
-                if "&" in value:
-                    attributes[name] = _meant(value)
-        yield attributes, _meant(shown) if "&" in shown else shown
+            values = [_meant(value) if "&" in value else value for value in values]
+        yield dict(zip(names, values, strict=True)), _meant(shown) if "&" in shown else shown
+
+
+def _names(between: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Read the names of attributes from what stands between their values: all anchors of an index have the same few.
+
+    Returns:
+        None when one has no value, or comes twice.
+    """
+    named = [_NAME.fullmatch(piece) for piece in between[:-1]]
+    names = tuple(found[1] for found in named if found is not None)
+    return names if len(set(names)) == len(named) and not between[-1].strip(" \n") else None
+
+
+def _one_by_one(written: str) -> tuple[tuple[str, ...], list[str]]:
+    """Read attributes in any spelling, by name and value; the first of a name counts."""
+    attributes = dict(reversed(_ATTRIBUTE.findall(written)))
+    return tuple(attributes), list(attributes.values())

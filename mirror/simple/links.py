@@ -14,6 +14,8 @@ _ABSOLUTE = re.compile(
 """RFC 3986, less than all of it: http or https, a host, no userinfo, nothing that would have to be encoded first."""
 _PATH = re.compile(r"(?P<up>/|(?:\.\./)*)(?P<down>[A-Za-z0-9_~!$&'()*+,=%@-][A-Za-z0-9._~!$&'()*+,=%@/-]*)\Z")
 """A path from the root, from here or from some folder above, with neither scheme nor query."""
+_USUAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*\Z")
+"""The last segment of a path, which says nothing of where the folder is that it is in."""
 _HIGHEST_PORT = 65_535
 _IGNORED = str.maketrans("", "", "\t\r\n")
 """The URL standard: these are taken out of a link before it is read."""
@@ -29,6 +31,9 @@ class Links:
 
     def __init__(self, base: str) -> None:
         self._base = base
+        self._last_folder: str | None = None
+        self._last_place = ""
+        """Where it is. The links of a page lead to one folder, or each to one of its own."""
         self._folders: list[str] = []
         """The folder of the base, then the one above, up to the root; empty when the base is an odd one."""
         found = _ABSOLUTE.match(base.partition("?")[0].partition("#")[0])
@@ -46,6 +51,18 @@ class Links:
             None when it is not http or https, has userinfo, or is no URL at all.
         """
         target = link.partition("#")[0]
+        name = target.rpartition("/")[2]
+        if not _USUAL_NAME.match(name):
+            return self._resolved(target)
+        folder = target[: -len(name)]
+        if folder != self._last_folder:
+            resolved = self._resolved(target)
+            if resolved is None or resolved.count("/") < len("//") + 1:  # the name may be a host
+                return resolved
+            self._last_folder, self._last_place = folder, resolved[: -len(name)]
+        return self._last_place + name
+
+    def _resolved(self, target: str) -> str | None:
         if is_plain(target):
             return target
         return self._below(target) or self._joined(target)

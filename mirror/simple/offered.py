@@ -1,6 +1,7 @@
 """What of a page is shown to clients, in either form."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ NAMES_AT_ONCE: Final = 4096
 
 _QUARANTINED = "quarantined"
 _STRONG_ENOUGH = ("sha256", "sha512", "sha384")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+\Z")
+"""RFC 3986 section 2.3: nothing in it has to be encoded."""
 
 
 def files(page: ProjectPage) -> tuple[File, ...]:
@@ -24,23 +27,30 @@ def files(page: ProjectPage) -> tuple[File, ...]:
 
 def link(file_base: str, project: ProjectName, file: File) -> str:
     """Give a file's link; a `+` becomes `%2B`, for some take it for a space."""
-    return f"{file_base}{project}/{quote(file.filename)}"
+    name = file.filename
+    return f"{file_base}{project}/{name if _UNRESERVED.match(name) else quote(name)}"
 
 
-def hashes(file: File) -> dict[str, str]:
+def hashes(file: File) -> Mapping[str, str]:
     """Give the one hash to show: SHA-256, else the strongest of its family; none that is weak or read in two ways.
 
     pip takes a file when any one of the listed hashes matches, so that a second one could only weaken the first.
     """
-    return next(({name: file.hashes[name]} for name in _STRONG_ENOUGH if name in file.hashes), {})
+    known = file.hashes
+    for name in _STRONG_ENOUGH:
+        if name in known:
+            return known if len(known) == 1 else {name: known[name]}
+    return {}
 
 
-def core_metadata(file: File) -> bool | dict[str, str]:
+def core_metadata(file: File) -> bool | Mapping[str, str]:
     """Give the claim that a metadata file is beside the file, with its hash where it is known; of wheels only."""
-    if not file.core_metadata or not is_wheel(file.filename):
+    claim = file.core_metadata
+    if not claim or not is_wheel(file.filename):
         return False
-    digest = None if file.core_metadata is True else file.core_metadata.get("sha256")
-    return True if digest is None else {"sha256": digest}
+    if claim is True or "sha256" not in claim:
+        return True
+    return claim if len(claim) == 1 else {"sha256": claim["sha256"]}
 
 
 def batches(names: tuple[ProjectName, ...]) -> Iterator[tuple[ProjectName, ...]]:

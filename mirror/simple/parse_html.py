@@ -128,7 +128,7 @@ def _file(name: str, url: str, href: str, attributes: _Attributes) -> File:
         upload_time=fields.upload_time(attributes.get("data-upload-time")),
         yanked="data-yanked" in attributes and (fields.repeated_text(attributes["data-yanked"]) or True),
         core_metadata=fields.core_metadata(
-            attributes.get("data-core-metadata"), attributes.get("data-dist-info-metadata")
+            attributes.get("data-core-metadata") or attributes.get("data-dist-info-metadata")
         ),
         provenance=provenance if provenance and is_plain(provenance) else None,
     )

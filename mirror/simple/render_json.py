@@ -1,5 +1,6 @@
 """Writes the JSON form (PEP 691, PEP 700, PEP 714, PEP 740, PEP 792)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -19,13 +20,13 @@ class _Meta(msgspec.Struct, rename="kebab", gc=False):
 class _File(msgspec.Struct, rename="kebab", gc=False, omit_defaults=True):
     filename: str
     url: str
-    hashes: dict[str, str]
+    hashes: Mapping[str, str]
     requires_python: str | None = None
     size: int | None = None
     upload_time: str | None = None
     yanked: bool | str = False
-    core_metadata: bool | dict[str, str] = False
-    dist_info_metadata: bool | dict[str, str] = False
+    core_metadata: bool | Mapping[str, str] = False
+    dist_info_metadata: bool | Mapping[str, str] = False
     provenance: str | None = None
 
 

@@ -7,7 +7,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from mirror.errors import Invalid
 from mirror.names import ProjectName
-from mirror.simple import html_document, html_plain, parse
+from mirror.simple import html_bounds, html_document, html_plain, parse
 from mirror.simple.html_document import HtmlDocument
 
 Seen = list[tuple[dict[str, str], str]]
@@ -114,6 +114,17 @@ def test_an_index_of_anchors_needs_no_tree() -> None:
     assert html_plain.split(_list_of(20_000)) is not None
     assert html_plain.split(_list_of(20_000, around="<br>")) is not None
     assert html_plain.split(_list_of(10, around="<hr>")) is None
+
+
+def test_a_tree_is_made_of_what_is_small_or_not_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a plain document beyond a bound only what is around its anchors becomes a tree; the rest are read as ever."""
+    treed: list[int] = []
+    monkeypatch.setattr(html_bounds, "check", lambda body: treed.append(len(body)))
+    for count, around, is_whole in ((100, "", True), (20_000, "", False), (20_000, "<hr>", True)):
+        body = _list_of(count, around=around)
+        document = HtmlDocument(body)
+        assert [text for _, text in document.anchors()] == [f"p{number}" for number in range(count)]
+        assert (treed.pop() == len(body)) is is_whole
 
 
 def test_a_tree_is_built_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from urllib.parse import urljoin
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mirror.simple.links import Links, is_plain, last_segment
@@ -32,6 +32,21 @@ def test_fast_way_agrees_with_urljoin(base: str, link: str) -> None:
     """Whatever is resolved is what `urljoin` makes of it: the fast way saves time and changes nothing."""
     resolved = Links(base).resolve(link)
     assert resolved is None or resolved == (link if is_plain(link) else urljoin(base, link))
+
+
+_names = st.sampled_from(["a.whl", "b-1.0.tar.gz", "..", ".x", "c?d", "", "e+f!g", "h:1", "evil.example"])
+_folders = st.sampled_from(
+    ["", "/", "../", "../../", "//", "https://", "https://a.example/", "x/", "?q=/", " /", "h:", "\\/"]
+)
+
+
+@settings(deadline=None, database=None)
+@example(["https://evil.example", "https://e+f!g"])
+@given(links=st.lists(st.builds("{}{}".format, _folders, _names), max_size=8))
+def test_what_was_resolved_before_changes_nothing(links: list[str]) -> None:
+    """A link leads where it leads for itself, whatever others of its page are in the same folder."""
+    together = Links(PAGE)
+    assert [together.resolve(link) for link in links] == [Links(PAGE).resolve(link) for link in links]
 
 
 @pytest.mark.parametrize(
