@@ -81,4 +81,5 @@ async def test_a_cache_that_is_always_too_small(tmp_path: Path) -> None:
             answers = await asyncio.gather(*(scene.get(built) for built in wanted))
             for built, answer in zip(wanted, answers, strict=True):
                 assert answer.body == built.data or (answer.status == 503 and b"too small" in answer.body)
+            await scene.quiet()
             assert (await scene.get(LARGE)).body == LARGE.data
