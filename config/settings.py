@@ -107,6 +107,8 @@ class Limits(_Table):
     """Files of upstreams under way at one time, in each process; for one more 503."""
     upstream_connections: int = Field(default=16, ge=1)
     """To one upstream at a time."""
+    all_upstream_connections: int = Field(default=64, ge=1)
+    """To all upstreams together; files may take three quarters of these, and of those to one."""
     connect_seconds: Seconds = 5
     """To look up an upstream's name, and again until its connection stands, TLS included."""
     first_byte_seconds: Seconds = 15

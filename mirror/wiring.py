@@ -26,6 +26,7 @@ from mirror.stores.disk import DiskStore
 from mirror.upstream.client import UpstreamClient
 from mirror.upstream.credentials import Connection, Connections
 from mirror.upstream.limits import Limits
+from mirror.upstream.slots import Slots
 
 PRIVATE = "private"
 """The name of the source that holds what was published to wheelkeep itself."""
@@ -135,7 +136,7 @@ def _clients(
     settings: Settings, *, version: str, observer: Observer, clock: Clock
 ) -> dict[str, UpstreamClient]:
     connections = Connections(map(_connection, settings.connections))
-    limits = _limits(settings)
+    limits, room = _limits(settings), Slots(settings.limits.all_upstream_connections)
 
     def client(upstream: UpstreamSettings) -> UpstreamClient:
         return UpstreamClient(
@@ -145,6 +146,7 @@ def _clients(
             user_agent=f"wheelkeep/{version}",
             file_hosts=upstream.file_hosts,
             limits=limits,
+            within=room,
             observer=observer,
             clock=clock,
         )

@@ -4,7 +4,6 @@ Pages are asked for as JSON first, and again when a failure may be passing; a fi
 reads it knows best where to go on. What comes is taken only whole: `document` and `body` hold the proofs.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +25,7 @@ from mirror.upstream.failures import Asked, Passing
 from mirror.upstream.files import Opener
 from mirror.upstream.guard import Guard
 from mirror.upstream.limits import Limits
+from mirror.upstream.slots import Slots
 from mirror.upstream.urls import exact, shown
 
 PAGES = {
@@ -50,6 +50,7 @@ class UpstreamClient:
         user_agent: what it says it is, e.g. `wheelkeep/1.0`.
         file_hosts: where its files may be besides its own origin; see `guard`.
         limits: how long, how large and how many.
+        within: the room that it shares with other upstreams; None: with none.
         observer: is told of each exchange.
         clock: Unix seconds, to read dates in `Retry-After` by.
 
@@ -66,6 +67,7 @@ class UpstreamClient:
         user_agent: str,
         file_hosts: Sequence[str] = (),
         limits: Limits = DEFAULT_LIMITS,
+        within: Slots | None = None,
         observer: Observer = nobody,
         clock: Clock = time.time,
     ) -> None:
@@ -73,8 +75,7 @@ class UpstreamClient:
         self._home = _home(name, url)
         self._connections = connections
         self._observer = observer
-        self._slots = asyncio.Semaphore(limits.connections)
-        self._file_slots = asyncio.Semaphore(limits.file_connections)
+        self._slots = Slots(limits.connections, within)
         self._exchange = Exchange(
             name,
             self._home,
@@ -155,7 +156,7 @@ class UpstreamClient:
         """Ask for a file or a part of it; see `mirror.ports.Upstream.open_file`."""
         target = exact(url)
         kind: Kind = "file" if start == 0 and stop is None else "range"
-        async with self._file_slots, self._slots, AsyncExitStack() as stack:
+        async with self._slots.file(), AsyncExitStack() as stack:
             call = Call(self.name, kind, self._observer)
             try:
                 body = await self._opener.open(

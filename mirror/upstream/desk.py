@@ -17,6 +17,7 @@ from mirror.upstream.exchange import Answer, Exchange
 from mirror.upstream.failures import Asked, Passing, for_status
 from mirror.upstream.limits import Limits
 from mirror.upstream.ranges import printable
+from mirror.upstream.slots import Slots
 
 _GONE = frozenset({404, 410})
 _OK, _UNMODIFIED = 200, 304
@@ -64,7 +65,7 @@ class Desk:
         name: str,
         exchange: Exchange,
         *,
-        slots: asyncio.Semaphore,
+        slots: Slots,
         limits: Limits,
         observer: Observer,
         clock: Clock,
@@ -105,7 +106,7 @@ class Desk:
         seconds = self._limits.page_seconds
         try:
             try:
-                async with asyncio.timeout(seconds), self._slots:
+                async with asyncio.timeout(seconds), self._slots.document():
                     fetched = await self._exchanged(question, call)
             except TimeoutError:
                 slow = Asked(self._name, question.url).unreachable(f"was not done within {seconds:g} s")

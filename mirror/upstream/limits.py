@@ -26,15 +26,10 @@ class Limits:
     max_page_bytes: int = 100 * MIB
     """Of a page, list or metadata file: as it comes over the wire, and again decoded."""
     connections: int = 16
-    """Exchanges under way at one time; files take at most three quarters, so that pages always find a way through."""
+    """Exchanges under way at one time."""
     page_attempts: int = 3
     """How often a page is asked for before a passing failure is believed."""
     retry_wait_seconds: float = 0.2
     """Before the second attempt; doubled, with as much jitter again, for the third."""
     retry_within_seconds: float = 5
     """No further attempt begins when so much time has passed since the first began."""
-
-    @property
-    def file_connections(self) -> int:
-        """How many of the connections files may take at one time."""
-        return max(1, self.connections - max(1, self.connections // 4))

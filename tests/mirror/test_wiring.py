@@ -301,6 +301,27 @@ async def test_an_upstream_is_asked_by_so_many_at_once(dark: Path) -> None:
             await asyncio.gather(first, second)
 
 
+async def test_all_upstreams_are_asked_by_so_many_at_once(dark: Path) -> None:
+    """No more exchanges with all upstreams together are under way than `all_upstream_connections` allows."""
+    limits = Limits(all_upstream_connections=1)
+    gate = Gate()
+    async with Simulator() as feed, Simulator() as public:
+        filled(feed, SMALL)
+        filled(public, SMALL)
+        feed.misbehave(faults.hold(gate), "*/demo/", times=1)
+        configured = settings(dark, listed(feed, "feed"), listed(public, "public"), limits=limits)
+        async with open_house(configured, version="1") as house:
+            first = asyncio.create_task(house.upstreams["feed"].fetch_page(DEMO))
+            await gate.reached()
+            second = asyncio.create_task(house.upstreams["public"].fetch_page(DEMO))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert public.count() == 0
+            gate.open()
+            await asyncio.gather(first, second)
+            assert public.count() == 1
+
+
 async def test_each_upstream_has_its_own_age(dark: Path) -> None:
     """A page is asked for again when it is older than its own upstream allows, and waited for when it says so, by the clock of the house."""
     clock = Clock()
