@@ -1,8 +1,8 @@
 """In front of the application: a request that came before, byte for byte, is answered without being taken apart again.
 
 A `Front` stands before the protocol of each connection. When the application has answered a plain GET whose answer is held in
-memory, the front keeps the very bytes of that request beside a recipe: how to make the answer anew. The same bytes then need no
-parser, no task and no routing. Index and cache are asked as ever, so that nothing is older than by the other way; when they
+memory, or a 304, the front keeps the very bytes of that request beside a recipe: how to make the answer anew. The same bytes need no
+parser, no task and no routing then. Index and cache are asked as ever, so that nothing is older than by the other way; when they
 would have to wait, or fail, or say something else than before, the request goes to the application. They are asked once in a
 turn of the event loop: whoever asks the same in one turn asks at one time, and is told of as one look-up. A large answer
 is given when the kernel has room for all of it, so that nobody waits for the client here.
@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, cast
+from http import HTTPStatus
+from typing import Any, Literal, cast
 
 import msgspec
 from aiohttp import web
@@ -38,20 +39,22 @@ _PLAIN = re.compile(
 )
 """One whole request that can have no body and leaves the connection open."""
 _REPEATABLE = re.compile(
-    rb"[^\r]+\r\n(?:(?:host|user-agent|accept|accept-encoding|accept-language|cache-control|pragma|connection):[^\r]*\r\n)+\r\n",
+    rb"[^\r]+\r\n(?:(?:host|user-agent|accept|accept-encoding|accept-language|cache-control|pragma|connection|if-none-match"
+    rb"|via|forwarded|x-forwarded-[a-z]+|x-real-ip):[^\r]*\r\n)+\r\n",
     re.IGNORECASE,
 )
-"""With no field that says who asks, what is known already, or which part is wanted."""
+"""With no field that gives a credential or an id, or says which part is wanted."""
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A 200 of which nothing is left to find out."""
+    """An answer of which nothing is left to find out."""
 
     head: bytes
     """Status line and header fields of the representation, each with its line end."""
     body: bytes | MemoryFile
     source: str | None
     outcome: str
+    status: Literal[HTTPStatus.OK, HTTPStatus.NOT_MODIFIED] = HTTPStatus.OK
 
 
 Recipe = Callable[[], Coroutine[Any, Any, Ready | None]]
@@ -114,7 +117,7 @@ class Repeats:
                 request_id=request_id,
                 method="GET",
                 path=repeat.path,
-                status=200,
+                status=ready.status,
                 sent=len(ready.body),
                 seconds=time.perf_counter() - begun,
                 client=client,

@@ -31,6 +31,7 @@ CLIENT_GONE = 499
 BROKEN_OFF = 502
 """Told of an answer that we broke off after its headers were out; never sent."""
 _NEVER_SENT = {"gone": CLIENT_GONE, "stalled": CLIENT_GONE, "aborted": BROKEN_OFF}
+_ANSWERED_AGAIN = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _LONGEST_LOGGED_PATH = 500
 _FITS_THE_BUFFER_BYTES = 32 * 1024
@@ -218,7 +219,7 @@ def _tell_the_front(
     if not isinstance(front, Front):
         return
     repeat = None
-    if recipe is not None and ended.index is not None and ended.status == HTTPStatus.OK:
+    if recipe is not None and ended.index is not None and ended.status in _ANSWERED_AGAIN:
         repeat = Repeat(ended.view, ended.index, ended.path, recipe)
     front.answered(response, repeat)
 

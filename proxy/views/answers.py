@@ -95,5 +95,14 @@ def bodiless(headers: CIMultiDict[str], size: int) -> web.StreamResponse:
 
 def unmodified(headers: CIMultiDict[str]) -> web.Response:
     """Answer 304 with the fields that keep the client's copy fresh (RFC 9110 section 15.4.5)."""
-    kept = {field: headers[field] for field in _KEPT_WHEN_UNMODIFIED if field in headers}
-    return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=kept)
+    return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_kept(headers))
+
+
+def unmodified_head(headers: CIMultiDict[str]) -> bytes:
+    """Write the same as it goes over the wire."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in _kept(headers).items())
+    return f"HTTP/1.1 304 Not Modified\r\n{fields}".encode("latin-1")
+
+
+def _kept(headers: CIMultiDict[str]) -> dict[str, str]:
+    return {field: headers[field] for field in _KEPT_WHEN_UNMODIFIED if field in headers}

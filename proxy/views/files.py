@@ -79,7 +79,8 @@ class FileViews:
         ref = await self._index.locate(project, filename)
         note.source = ref.source
         question = _Question(request, note, answers.asked(request), ref)
-        note.recipe = partial(self._file_ready, project, filename)
+        if question.asked.if_none_match is None:
+            note.recipe = partial(self._file_ready, project, filename)
         try:
             return await self._answer(question)
         except FileNotFoundError:
@@ -171,7 +172,9 @@ class FileViews:
     async def _metadata(
         self, request: web.Request, note: Note, project: ProjectName, filename: str
     ) -> web.Response:
-        note.recipe = partial(self._metadata_ready, project, filename)
+        asked = answers.asked(request)
+        if asked.if_none_match is None:
+            note.recipe = partial(self._metadata_ready, project, filename)
         ref = await self._index.locate(project, filename)
         note.source = ref.source
         body = await self._files.metadata(ref)
@@ -179,7 +182,7 @@ class FileViews:
         large = len(body) > _HASHED_ASIDE_BYTES
         digest = await asyncio.to_thread(_sha256, body) if large else _sha256(body)
         headers = _metadata_headers(digest)
-        if answers.passes(caching.precondition(answers.asked(request), headers["ETag"]), note, len(body)):
+        if answers.passes(caching.precondition(asked, headers["ETag"]), note, len(body)):
             return web.Response(body=body, headers=headers)
         return answers.unmodified(headers)
 

@@ -62,7 +62,7 @@ class SimpleViews:
         """Answer with the project list."""
         note = self._note(request, "root")
         look = partial(self._list, _choice(request), compressed=_compressed(request))
-        note.recipe = partial(_ready, look)
+        note.recipe = partial(_ready, look, answers.listed(request, "If-None-Match"))
         return await self._answer(request, note, await look())
 
     async def project(self, request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ class SimpleViews:
         if name != typed:
             return _moved(request, f"../{name}/")
         look = partial(self._page, name, _choice(request), compressed=_compressed(request))
-        note.recipe = partial(_ready, look)
+        note.recipe = partial(_ready, look, answers.listed(request, "If-None-Match"))
         return await self._answer(request, note, await look())
 
     async def unfinished_root(self, request: web.Request) -> web.Response:
@@ -141,11 +141,14 @@ def project_name(typed: str) -> ProjectName:
         raise Declined(Problem(HTTPStatus.NOT_FOUND, str(error))) from error
 
 
-async def _ready(look: Callable[[], Coroutine[Any, Any, _Found]]) -> Ready | None:
-    """Make a fresh page anew; one that is stale is told as such by the application."""
+async def _ready(look: Callable[[], Coroutine[Any, Any, _Found]], known: str | None) -> Ready | None:
+    """Make the answer anew for a fresh page, or for who has it; one that is stale is told as such by the application."""
     rendering, source, stale_seconds = await look()
     if stale_seconds is not None:
         return None
+    if known is not None and caching.matches(known, rendering.etag):
+        head = answers.unmodified_head(rendering.headers)
+        return Ready(head, b"", source, "unmodified", HTTPStatus.NOT_MODIFIED)
     return Ready(rendering.head, rendering.body, source, "fresh")
 
 

@@ -254,7 +254,6 @@ async def test_what_has_to_wait_goes_to_the_application(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "field",
     [
-        b'If-None-Match: "x"',
         b"Range: bytes=0-1",
         b"Authorization: Basic eDp5",
         b"Cookie: a=b",
@@ -263,11 +262,56 @@ async def test_what_has_to_wait_goes_to_the_application(scene: Scene) -> None:
     ],
 )
 async def test_who_says_more_is_heard_each_time(scene: Scene, field: bytes) -> None:
-    """A request with a condition, a credential, an id or a field that is not known is never answered by heart."""
+    """A request with a range, a credential, an id or a field that is not known is never answered by heart."""
     request = PAGE.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n\r\n")
     for _ in range(3):
         assert (await scene.client.ask(request)).status == 200
     assert len(scene.prepared) == 3
+
+
+def with_field(request: bytes, name: str, value: str) -> bytes:
+    """Add a header field to a request."""
+    return request.replace(b"\r\n\r\n", f"\r\n{name}: {value}\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+async def test_who_has_the_page_is_told_so_alike(scene: Scene, lines: LogCapture, form: str) -> None:
+    """The second 304 is the first but for its id, without the application, told alike; a changed page is sent to the same request."""
+    page = await scene.client.ask(PAGE)
+    request = with_field(PAGE, "If-None-Match", form.format(page.headers["ETag"]))
+    scene.prepared.clear()
+    lines.entries.clear()
+    first, second = await scene.client.ask(request), await scene.client.ask(request)
+    assert (first.status, first.body) == (304, b"")
+    assert fixed(first) == fixed(second)
+    assert set(first.headers) == set(second.headers)
+    assert len(scene.prepared) == 1
+    told = [{**line, "seconds": 0, "request_id": ""} for line in lines.entries]
+    assert told[0] == told[1]
+    scene.house.index.add("demo-pkg", File(filename="newer.whl", url=""))
+    changed = await scene.client.ask(request)
+    assert changed.status == (304 if form == "*" else 200)
+    assert (b"newer.whl" in changed.body) is (form != "*")
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"])
+async def test_what_a_proxy_adds_changes_nothing(scene: Scene, name: str) -> None:
+    """A request that came through a proxy is known by heart as well, and its answer is the one without the proxy."""
+    page = await scene.client.ask(PAGE)
+    request = with_field(PAGE, name, "1.1 192.0.2.7")
+    first, second = await scene.client.ask(request), await scene.client.ask(request)
+    assert fixed(page) == fixed(first) == fixed(second)
+    assert len(scene.prepared) == 2
+
+
+@pytest.mark.parametrize("suffix", ["", ".metadata"])
+async def test_who_has_the_file_is_told_so_by_the_application(scene: Scene, suffix: str) -> None:
+    """A conditional request for a file in memory is 304 each time."""
+    held_in_memory(scene.house, b"wheel")
+    request = PAGE.replace(b"/simple/demo-pkg/", f"/files/demo-pkg/demo.whl{suffix}".encode())
+    tag = (await scene.client.ask(request)).headers["ETag"]
+    for _ in range(2):
+        assert (await scene.client.ask(with_field(request, "If-None-Match", tag))).status == 304
 
 
 async def test_a_method_is_not_confused(scene: Scene) -> None:
