@@ -26,7 +26,7 @@ class Order(msgspec.Struct, frozen=True):
     """A server that shall be started.
 
     Attributes:
-        folder: its working folder, with its configuration; its log and journal come there.
+        folder: its working folder, with its configuration; its log, its journal and its temporary files come there.
         fate: what it shall die of.
     """
 
@@ -70,6 +70,8 @@ def _become(order: Order, connection: socket.socket) -> NoReturn:
         os.setsid()
         os.chdir(order.folder)
         folder = Path(order.folder)
+        (folder / "tmp").mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = str(folder / "tmp")
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(connection.fileno(), 1)
         os.dup2(log, 2)

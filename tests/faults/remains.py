@@ -27,6 +27,8 @@ def judge_running(data: Path, workers: int = 1) -> None:
     assert {Path(name).name for name in files(data / "cache" / "spool")} == {"in-use"}
     assert files(data / "cache" / "flights") == set()
     assert files(data / "store" / "temporary") == set()
+    if workers > 1:
+        assert len(list(data.with_name("tmp").iterdir())) == 1, "the metrics of all"
 
 
 def judge_ended(data: Path) -> None:

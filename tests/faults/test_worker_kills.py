@@ -83,6 +83,7 @@ async def two_workers(nursery: Nursery, folder: Path, feed: Simulator, fate: Fat
         yield server
         server.leave()
         assert await server.ended() == 0
+    assert list((folder / "tmp").iterdir()) == []
     configure(folder, feed, segment_from_bytes="64MB")  # one worker, so that it resolves every doubt
     async with nursery.serving(folder) as server:
         judge_running(folder / "data")

@@ -4,11 +4,10 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from structlog.contextvars import bind_contextvars
@@ -20,6 +19,7 @@ from config.lines import Lines
 from config.settings import Settings
 from mirror.errors import StoreError
 from wheelkeep import __version__
+from wheelkeep.scratch import scratch
 from wheelkeep.terminal import Failed, say
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _serve_together(settings: Settings) -> None:
             each.close()
 
     with _folder_for_metrics() as folder:
-        shared = Shared(Path(folder))
+        shared = Shared(folder)
         shared.enter(0)
         gc.freeze()  # a collection in a worker would copy the pages that all share
         Supervisor(
@@ -95,12 +95,17 @@ def _serve_together(settings: Settings) -> None:
         ).run()
 
 
-def _folder_for_metrics() -> "TemporaryDirectory[str]":
-    try:
-        return TemporaryDirectory(prefix="wheelkeep-metrics-")
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise Failed(f"There is no place for the metrics of several workers ({why}): set TMPDIR.") from error
+@contextmanager
+def _folder_for_metrics() -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch("wheelkeep-metrics-"))
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise Failed(
+                f"There is no place for the metrics of several workers ({why}): set TMPDIR."
+            ) from error
+        yield folder
 
 
 async def _serve(settings: Settings, place: _Place | None = None) -> None:
