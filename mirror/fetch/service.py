@@ -185,8 +185,9 @@ class FileService:
         digest = await self._lessons.digest(ref)
         upstream = self._upstream(ref)
         key = digest or file_key(ref)
+        evicted = await self._evicted(key)
         flight = self._flights.get(key)  # from here to the launch nothing is awaited: a key has one flight
-        if flight is not None:
+        if flight is not None and flight is not evicted:
             self._looked(ref, "joined")
             return flight
         if len(self._flights) >= self._limits.flights:
@@ -214,6 +215,13 @@ class FileService:
         )
         self._flights.launch(key, flight, source=ref.source, file=_identity(ref))
         return flight
+
+    async def _evicted(self, key: Hashable) -> Flight | None:
+        """Give the flight of a key when it has landed, and its file has left the disk already."""
+        flight = self._flights.get(key)
+        if flight is None or flight.held is None:
+            return None
+        return flight if await self._cache.find(flight.held.sha256) is None else None
 
     async def _flown(self, ref: FileRef, progress: Callable[[Flight], Awaitable[T]]) -> T:
         """Wait for the progress of the flight of a file; the failure of one that another source began is not this one's."""

@@ -694,6 +694,43 @@ async def test_a_wheel_that_is_evicted_again_and_again_is_a_failure(tmp_path: Pa
     await house.stop()
 
 
+@dataclass
+class SlowLedger(MemoryLedger):
+    """A ledger that learns once it is released."""
+
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def learn(
+        self, source: str, project: ProjectName, filename: str, facts: Learned, *, replace: bool = False
+    ) -> Learned:
+        """Add what a file taught, later."""
+        await self.released.wait()
+        return await super().learn(source, project, filename, facts, replace=replace)
+
+
+@pytest.mark.parametrize("listed_hash", [True, False])
+async def test_a_file_that_is_evicted_as_soon_as_it_landed_is_fetched_again(
+    tmp_path: Path, *, listed_hash: bool
+) -> None:
+    """Who asks for a file that has left the disk gets it, also while what it taught is not written down yet."""
+    ledger = SlowLedger()
+    house = House(tmp_path, kind=Evicting, ledger=ledger)
+    await house.start()
+    assert isinstance(house.cache, Evicting)
+    file = house.upstream.add("demo", SDIST, content(1000), listed_hash=listed_hash)
+    house.cache.times = 1
+    gone = await house.files.obtain(ref(file))
+    assert isinstance(gone, HeldFile)
+    assert not gone.path.exists()
+    again = asyncio.create_task(house.files.obtain(ref(file)))
+    await until(lambda: len(house.files._flights._tasks) > 1 or again.done())
+    ledger.released.set()  # the second flight waits for the end of the first
+    assert await read(await again) == content(1000)
+    assert await read(await house.files.obtain(ref(file))) == content(1000)
+    assert house.upstream.calls == {"file": 2}
+    await house.stop()
+
+
 async def test_what_has_no_metadata_has_none(house: House) -> None:
     """A source distribution, a wheel of which nobody promised any, and a wheel without METADATA give "not found"."""
     sdist = house.upstream.add("demo", SDIST, content(1000), core_metadata=True)
