@@ -140,7 +140,13 @@ async def open_nursery() -> AsyncIterator[Nursery]:
 
 
 def configure(
-    folder: Path, feed: Simulator, *, workers: int = 1, max_bytes: str = "100MB", segment_from_bytes: str
+    folder: Path,
+    feed: Simulator,
+    *,
+    workers: int = 1,
+    drain_seconds: float = 20,
+    max_bytes: str = "100MB",
+    segment_from_bytes: str = "64MB",
 ) -> None:
     """Make the working folder of a server whose only source is a feed, or configure it anew.
 
@@ -148,12 +154,13 @@ def configure(
         folder: of the configuration, and of `data`.
         feed: the upstream.
         workers: processes.
+        drain_seconds: how long answers may take to end.
         max_bytes: of the cache.
         segment_from_bytes: larger files come in several ranges.
     """
     folder.mkdir(exist_ok=True)
     (folder / "wheelkeep.toml").write_text(
-        f"[server]\nport = 0\nworkers = {workers}\ndrain_seconds = 20\n"
+        f"[server]\nport = 0\nworkers = {workers}\ndrain_seconds = {drain_seconds}\n"
         '[store]\nurl = "file:./data/store"\n[cache]\npath = "data/cache"\n'
         f'max_bytes = "{max_bytes}"\n[limits]\nsegment_from_bytes = "{segment_from_bytes}"\n'
         f'[[upstreams]]\nname = "feed"\nurl = "{feed.simple_url}"\n'

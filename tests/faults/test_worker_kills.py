@@ -13,6 +13,7 @@ from yarl import URL
 from tests.faults.mortal import Nursery, Server, configure, journal, open_nursery
 from tests.faults.points import Fate
 from tests.faults.remains import judge_ended, judge_running
+from tests.faults.streams import Stream
 from tests.faults.whose import leader, worker_of
 from tests.simulator import Gate, Simulator, faults
 from tests.wheels import wheel
@@ -42,49 +43,16 @@ async def nursery() -> AsyncIterator[Nursery]:
         yield nursery
 
 
-class Client:
-    """Somebody who has begun to read the file."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._begun = b""
-
-    @classmethod
-    async def begin(cls, server: Server) -> "Client":
-        """Ask for the file and read its beginning."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", URL(server.url).port)
-        writer.write(f"GET {PATH} HTTP/1.1\r\nHost: index\r\nConnection: close\r\n\r\n".encode())
-        client = cls(reader, writer)
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-        client._begun = await reader.readexactly(HELD_AT)
-        return client
-
-    def worker(self, server: Server) -> int:
-        """Tell who serves it."""
-        port: int = self._writer.get_extra_info("sockname")[1]
-        return worker_of(URL(server.url).port or 0, port, server.workers())
-
-    async def end(self) -> bytes:
-        """Read the rest, and give all that came."""
-        try:
-            return self._begun + await self._reader.read()
-        except ConnectionError:
-            return self._begun
-        finally:
-            self._writer.close()
-
-
 @asynccontextmanager
 async def two_workers(nursery: Nursery, folder: Path, feed: Simulator, fate: Fate) -> AsyncIterator[Server]:
     """Run a server with two workers; it is told to leave and does, and the next one finds nothing of it."""
-    configure(folder, feed, workers=2, segment_from_bytes="64MB")
+    configure(folder, feed, workers=2)
     async with nursery.serving(folder, fate) as server:
         yield server
         server.leave()
         assert await server.ended() == 0
     assert list((folder / "tmp").iterdir()) == []
-    configure(folder, feed, segment_from_bytes="64MB")  # one worker, so that it resolves every doubt
+    configure(folder, feed)  # one worker, so that it resolves every doubt
     async with nursery.serving(folder) as server:
         judge_running(folder / "data")
         answer = await server.ask(PATH)
@@ -103,8 +71,9 @@ async def test_a_worker_is_killed_while_both_give_a_cold_file(
     gate = Gate()
     feed.misbehave(faults.hold(gate, at=HELD_AT), "*.whl", times=1)
     async with two_workers(nursery, tmp_path / "house", feed, Fate()) as server:
-        clients = [await Client.begin(server) for _ in range(CLIENTS)]
-        served = {client: client.worker(server) for client in clients}
+        streams = [await Stream.begin(server, PATH, HELD_AT) for _ in range(CLIENTS)]
+        port = URL(server.url).port or 0
+        served = {stream: worker_of(port, stream.port, server.workers()) for stream in streams}
         fetching = leader(server.workers())
         assert len(set(served.values())) == 2
         leads = killed == "leader"
@@ -112,9 +81,9 @@ async def test_a_worker_is_killed_while_both_give_a_cold_file(
         os.kill(victim, signal.SIGKILL)
         if not leads:
             gate.open()
-        answers = dict(zip(clients, await asyncio.gather(*(client.end() for client in clients)), strict=True))
+        answers = dict(zip(streams, await asyncio.gather(*(stream.end() for stream in streams)), strict=True))
         gate.open()
-        assert {answers[client] for client in clients if served[client] != victim} == {LARGE.data}
+        assert {answers[stream] for stream in streams if served[stream] != victim} == {LARGE.data}
         assert all(LARGE.data.startswith(answer) for answer in answers.values())
         asked = feed.asked("file")
         assert [request.headers.get("Range") for request in asked] == [None, f"bytes={HELD_AT}-"][: 1 + leads]
