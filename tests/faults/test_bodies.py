@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,11 @@ from tests.simulator import Asked, Gate, Reply, faults
 from tests.simulator.faults import Fault
 from tests.simulator.files import digest
 from tests.simulator.pages import JSON
-from tests.wheels import wheel
+from tests.wheels import BuiltFile, wheel
 
 SMALL = wheel("demo", "1.0")
 LATER = wheel("demo", "3.0")
 LARGE = wheel("demo", "2.0", size=1000 * KIB)
-CHANGED = wheel("demo", "2.0", size=1001 * KIB)
 COLD = wheel("cold", "1.0")
 CUT = 100 * KIB
 AGED = 200.0
@@ -87,6 +87,16 @@ async def test_a_body_that_never_comes_is_given_up(tmp_path: Path, way: str) -> 
         await scene.quiet()
         assert not scene.held(LARGE)
         assert scene.told(FlightEnded, outcome="failed") == 1
+        scene.feed.behave()
+        assert (await scene.get(LARGE)).body == LARGE.data
+
+
+async def test_a_file_with_a_coding(tmp_path: Path) -> None:
+    """F03: a file that the upstream has compressed on the way is refused: nobody could tell which bytes were meant."""
+    async with staged(tmp_path) as scene:
+        scene.publish(LARGE)
+        scene.feed.misbehave(faults.gzip_file(), scene.blob(LARGE))
+        assert is_sane_refusal(await scene.get(LARGE))
         scene.feed.behave()
         assert (await scene.get(LARGE)).body == LARGE.data
 
@@ -202,22 +212,23 @@ async def test_a_continuation_that_lies_is_not_glued(tmp_path: Path, lie: Fault,
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_file_that_is_replaced_under_way(tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize("known", [{}, {"hashes": {}}], ids=["F10-listed", "F10-unlisted"])
+async def test_a_file_that_is_replaced_under_way(tmp_path: Path, known: dict[str, Any], way: str) -> None:
     """F10: who had bytes of the old file is broken off, nothing is kept, and the next one gets the new file."""
+    old, new = (BuiltFile("demo-2.0.tar.gz", "2.0", each * len(LARGE.data), b"") for each in (b"o", b"n"))
     async with staged(tmp_path, page_max_age_seconds=0, **WAYS[way]) as scene:
-        scene.publish(LARGE)
+        scene.publish(old, **known)
         gate = Gate()
-        under_way = faults.both(faults.hold(gate, at=100 * KIB), faults.cut(100 * KIB))
-        scene.feed.misbehave(under_way, scene.blob(LARGE), times=1)
-        asking = await scene.begin(LARGE)
-        assert await asking.some(1) == LARGE.data[: len(await asking.some(1))]
-        scene.publish(CHANGED)
+        under_way = faults.both(faults.hold(gate, at=CUT), faults.cut(CUT))
+        scene.feed.misbehave(under_way, scene.blob(old), times=1)
+        asking = await scene.begin(old)
+        assert await asking.some(CUT) == old.data[:CUT]
+        scene.publish(new, **known)
         gate.open()
-        answer = await asking.rest()
-        assert not answer.whole
+        assert not (await asking.rest()).whole
         await scene.quiet()
-        assert not scene.held(LARGE)
-        assert (await scene.get(CHANGED)).body == CHANGED.data
+        assert not scene.held(old)
+        assert (await scene.get(new)).body == new.data
 
 
 async def test_a_good_tail_is_not_glued_to_a_bad_head(tmp_path: Path) -> None:
