@@ -7,7 +7,6 @@ time for all of them. Values are texts, numbers or None, nothing nested, and eve
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TextIO
 
@@ -21,10 +20,8 @@ _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _ENCODER = msgspec.json.Encoder()
 
-_cleaned = lru_cache(maxsize=_REMEMBERED_TEXTS)(redaction.clean_text)
-"""Methods, paths and names come again and again."""
 _UNIQUE = frozenset({"request_id"})
-"""Fields whose texts do not: they would only drive the others out."""
+"""Fields whose texts do not come again, as methods, paths and names do: they would only drive the others out."""
 
 
 class Lines:
@@ -43,6 +40,9 @@ class Lines:
         self._secrets = secrets
         self._always = always
         self._gathered: list[tuple[str, Mapping[str, object]]] = []
+        self._hidden: tuple[str, ...] = ()
+        self._clean: set[str] = set()
+        """Texts in which there was nothing to hide."""
 
     def __call__(self, level: str, event: Mapping[str, object]) -> None:
         """Write an event, which has no `level` and no `timestamp` yet."""
@@ -54,17 +54,27 @@ class Lines:
         gathered, self._gathered = self._gathered, []
         always = {**self._always, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
         hidden = redaction.spellings(self._secrets())
-        finished = [_finished(level, event, always, hidden) for level, event in gathered]
+        if hidden != self._hidden:
+            self._hidden = hidden
+            self._clean.clear()
+        finished = [self._finished(level, event, always) for level, event in gathered]
         self._stream.write(_ENCODER.encode_lines(finished).decode())
         self._stream.flush()
 
+    def _finished(
+        self, level: str, event: Mapping[str, object], always: Mapping[str, object]
+    ) -> dict[str, object]:
+        finished = {**event, "level": level, **always}
+        for name, value in event.items():
+            if isinstance(value, str) and value not in self._clean:
+                cleaned = redaction.clean_text(value, self._hidden)
+                if cleaned != value:
+                    finished[name] = cleaned
+                elif name not in _UNIQUE:
+                    self._remember(value)
+        return finished
 
-def _finished(
-    level: str, event: Mapping[str, object], always: Mapping[str, object], hidden: tuple[str, ...]
-) -> dict[str, object]:
-    finished = {**event, "level": level, **always}
-    for name, value in event.items():
-        if isinstance(value, str):
-            clean = redaction.clean_text if name in _UNIQUE else _cleaned
-            finished[name] = clean(value, hidden)
-    return finished
+    def _remember(self, clean: str) -> None:
+        if len(self._clean) >= _REMEMBERED_TEXTS:
+            self._clean.clear()
+        self._clean.add(clean)

@@ -5,8 +5,10 @@ import io
 import json
 import re
 
+import pytest
 import structlog
 
+from config import lines as module
 from config import logs
 from config.lines import Lines
 
@@ -61,3 +63,30 @@ async def test_a_secret_that_becomes_known_later_is_hidden_too() -> None:
 async def test_line_breaks_stay_inside() -> None:
     """A text with line breaks makes no second line."""
     assert (await written({"reason": "one\ntwo"})).count("\n") == 1
+
+
+async def test_a_text_that_was_clean_is_looked_at_again() -> None:
+    """A secret that is rotated while the program runs is hidden from the next turn on, also in a text that came before."""
+    stream, secrets = io.StringIO(), list[str]()
+    lines = Lines(stream, lambda: secrets)
+    for _ in range(2):
+        lines("info", {"path": "/rotated-pat"})
+        await asyncio.sleep(0)
+        secrets.append("rotated-pat")
+    first, second = stream.getvalue().splitlines()
+    assert "rotated-pat" in first
+    assert "rotated-pat" not in second
+
+
+async def test_texts_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many paths are asked for, no more than so many texts are kept, and each line has its own."""
+    monkeypatch.setattr(module, "_REMEMBERED_TEXTS", 10)
+    stream = io.StringIO()
+    lines = Lines(stream)
+    for number in range(100):
+        lines("info", {"path": f"/simple/demo-{number}/"})
+    await asyncio.sleep(0)
+    assert [json.loads(line)["path"] for line in stream.getvalue().splitlines()] == [
+        f"/simple/demo-{number}/" for number in range(100)
+    ]
+    assert len(lines._clean) <= 10
