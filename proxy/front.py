@@ -152,8 +152,9 @@ class Repeats:
 class Front(asyncio.Protocol):
     """Stands before the protocol of one connection."""
 
-    def __init__(self, behind: web.RequestHandler, repeats: Repeats) -> None:
+    def __init__(self, behind: web.RequestHandler, repeats: Repeats, has_room: Callable[[], bool]) -> None:
         self._behind = behind
+        self._has_room = has_room
         self._repeats = repeats
         self._transport: asyncio.Transport | None = None
         self._client: str | None = None
@@ -164,7 +165,11 @@ class Front(asyncio.Protocol):
         """So often the protocol sees a request, since it closes a connection on which it sees none."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin; see the base class."""
+        """Begin, or turn the connection away; it counts from here on, so that of many that come at once no more are let in."""
+        if not self._has_room():
+            transport.set_protocol(away := TurnedAway())
+            away.connection_made(transport)
+            return
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._client = peer[0] if isinstance(peer, tuple) else None
@@ -246,10 +251,11 @@ class _Fronted(web.Server):
         self._most_connections = most_connections
 
     def __call__(self) -> web.RequestHandler:
-        if len(self._connections) >= self._most_connections:
-            return cast("web.RequestHandler", TurnedAway())
         # asyncio asks for a protocol, and this is one; only the annotation of the base class says more.
-        return cast("web.RequestHandler", Front(super().__call__(), self._repeats))
+        return cast("web.RequestHandler", Front(super().__call__(), self._repeats, self._has_room))
+
+    def _has_room(self) -> bool:
+        return len(self._connections) < self._most_connections
 
 
 def wire_head(headers: Mapping[str, str], size: int) -> bytes:

@@ -1,6 +1,8 @@
 """Connections on which nothing comes, or half a request, take the server from nobody (F29)."""
 
+import asyncio
 import resource
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -55,3 +57,23 @@ def test_room_is_as_large_as_the_system_allows() -> None:
         assert make_room(7) == 7
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_many_that_come_at_once_find_no_more_room(tmp_path: Path) -> None:
+    """Of many connections that come in one moment as many are let in as there may be, and the rest is closed."""
+    async with running(tmp_path, most_connections=5) as server, AsyncExitStack() as stack:
+        clients = [stack.enter_context(socket.socket()) for _ in range(40)]
+        for client in clients:
+            client.settimeout(0)
+            client.connect_ex(
+                ("127.0.0.1", server.port)
+            )  # nobody is waited for, so that all of them wait together
+        loop = asyncio.get_running_loop()
+        ends = {asyncio.ensure_future(loop.sock_recv(client, 1)) for client in clients}
+        while len(ends) > 5:
+            ended, ends = await asyncio.wait(ends, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            assert {end.result() for end in ended} == {b""}
+        assert len(ends) == 5
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
