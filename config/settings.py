@@ -106,7 +106,7 @@ class Limits(_Table):
     flights: int = Field(default=500, ge=1)
     """Files of upstreams under way at one time, in each process; for one more 503."""
     upstream_connections: int = Field(default=16, ge=1)
-    """To one upstream at a time."""
+    """To one upstream at a time, by all workers together: each has an equal share, and one at least."""
     all_upstream_connections: int = Field(default=64, ge=1)
     """To all upstreams together; files may take three quarters of these, and of those to one."""
     connect_seconds: Seconds = 5

@@ -136,7 +136,8 @@ def _clients(
     settings: Settings, *, version: str, observer: Observer, clock: Clock
 ) -> dict[str, UpstreamClient]:
     connections = Connections(map(_connection, settings.connections))
-    limits, room = _limits(settings), Slots(settings.limits.all_upstream_connections)
+    limits = _limits(settings)
+    room = Slots(_share(settings, settings.limits.all_upstream_connections))
 
     def client(upstream: UpstreamSettings) -> UpstreamClient:
         return UpstreamClient(
@@ -166,6 +167,11 @@ def _connection(configured: ConnectionSettings) -> Connection:
     )
 
 
+def _share(settings: Settings, connections: int) -> int:
+    """Give the part of one worker of what all may do to upstreams."""
+    return max(1, connections // settings.server.workers)
+
+
 def _limits(settings: Settings) -> Limits:
     limits = settings.limits
     return Limits(
@@ -176,7 +182,7 @@ def _limits(settings: Settings) -> Limits:
         slow_window_seconds=limits.slow_window_seconds,
         slow_bytes_per_second=int(limits.slow_bytes_per_second),
         max_page_bytes=int(limits.max_page_bytes),
-        connections=limits.upstream_connections,
+        connections=_share(settings, limits.upstream_connections),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
 from config import loading, logs, secrets
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from proxy.access import Write
     from proxy.metrics import Shared
     from proxy.server import Listening
+
+_log = structlog.stdlib.get_logger("wheelkeep.serve")
 
 
 def run(config: Path | None, *, host: str | None, port: int | None) -> None:
@@ -137,6 +140,13 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             most_requests=settings.limits.requests,
             write_line=_access_log(None if place is None else place.number),
         )
+        connections = room.make_room(settings.limits.connections)
+        if connections < settings.limits.connections:
+            _log.warning(
+                "fewer connections than configured",
+                connections=connections,
+                reason="[limits] connections does not fit into the limit of open files: raise that (ulimit -Hn), or lower connections.",
+            )
         listening = (await asyncio.to_thread(_listen, settings))[0] if place is None else place.listening
         pulse = asyncio.create_task(metrics.pulse())
         stack.push_async_callback(_cancelled, pulse)
@@ -146,7 +156,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             drain_seconds=settings.server.drain_seconds,
             keepalive_seconds=settings.server.keepalive_seconds,
             write_seconds=settings.limits.write_seconds,
-            most_connections=room.make_room(settings.limits.connections),
+            most_connections=connections,
             orders=None if place is None else place.orders,
             on_ready=place.ready if place else lambda: say(announcement(settings, listening.url)),
         )
