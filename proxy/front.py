@@ -12,7 +12,6 @@ no part and no second request that could be taken for one. Where it sees anythin
 """
 
 import asyncio
-import random
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -24,7 +23,7 @@ from typing import Any, Literal, cast
 import msgspec
 from aiohttp import web
 
-from proxy.access import Access, Ended
+from proxy.access import Access, Ended, new_request_id
 from proxy.room import MOST_CONNECTIONS, TurnedAway
 from proxy.sendfile import MemoryFile, fits_at_once, send_at_once
 
@@ -104,7 +103,7 @@ class Repeats:
         ready = self._turn.get(request) or self._made(request, repeat.recipe)
         if ready is None or not fits_at_once(transport, len(ready.body)):
             return False
-        request_id = f"{random.getrandbits(64):016x}"
+        request_id = new_request_id()
         named = f"X-Request-ID: {request_id}\r\n\r\n".encode()
         body = ready.body
         if isinstance(body, bytes):

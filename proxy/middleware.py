@@ -7,7 +7,6 @@ the whole. Nothing that the program knows of itself (a traceback, a path) leaves
 
 import asyncio
 import re
-import secrets
 import socket
 import struct
 import time
@@ -22,7 +21,7 @@ from structlog.contextvars import bind_contextvars
 
 from mirror.errors import WheelkeepError
 from proxy import problems
-from proxy.access import Access, Ended
+from proxy.access import Access, Ended, new_request_id
 from proxy.front import Front, Recipe, Repeat
 from proxy.problems import Declined, Problem
 
@@ -209,7 +208,7 @@ def _problem(error: Exception, note: Note) -> Problem:
 
 def _request_id(request: web.Request) -> str:
     given = request.headers.get("X-Request-ID", "")
-    return given if _SANE_REQUEST_ID.match(given) else secrets.token_hex(8)
+    return given if _SANE_REQUEST_ID.match(given) else new_request_id()
 
 
 def _tell_the_front(

@@ -85,6 +85,21 @@ def send_at_once(transport: asyncio.Transport, data: MemoryFile) -> None:
         transport.write(data.read(sent))
 
 
+def send_some(transport: asyncio.Transport, file: Sendable, at: int, count: int) -> int:
+    """Send so many of the bytes [at, at + count) of a file as the kernel takes now, and tell how many; 0: wait for the client.
+
+    Nothing may wait in the transport's own buffer, and it may not be closing. The loop's own `sendfile` takes the connection out of
+    its selector and back for each call, which costs more than the call where there is room.
+
+    Raises:
+        OSError: the connection has ended.
+    """
+    try:
+        return os.sendfile(transport.get_extra_info("socket").fileno(), file.fileno(), at, count)
+    except BlockingIOError:
+        return 0
+
+
 def _unnamed() -> int:
     """Open a file that nobody else sees: in memory where the platform has that (memfd_create(2)), else on the disk."""
     if hasattr(os, "memfd_create"):

@@ -82,6 +82,7 @@ class FileService:
             cache, self._lessons, find=self._find, whole=self._whole, upstream=self._upstream
         )
         self._sizes: TTLCache[Hashable, int] = TTLCache(_MOST_SIZES, _SIZE_MEMORY_SECONDS, timer=monotonic)
+        self._looks: Once[HeldFile | None] = Once()
         self._probes: Once[int] = Once()
         self._unread: set[Relay] = set()
 
@@ -105,7 +106,7 @@ class FileService:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: as `mirror.ports.Files.obtain`.
         """
         if not await self._is_flying(ref):
-            held = await self.held(ref)
+            held = await self._looks.run(_identity(ref), lambda: self.held(ref))
             if held is not None:
                 self._looked(ref, "hit")
                 return held
@@ -171,7 +172,8 @@ class FileService:
     async def aclose(self, seconds: float = 0) -> None:
         """Wait so long for downloads under way, then stop everything that this service has started."""
         await self._flights.aclose(seconds)
-        await asyncio.gather(self._probes.aclose(), self._sidecars.aclose(), self._lessons.aclose())
+        owned = (self._looks, self._probes, self._sidecars, self._lessons)
+        await asyncio.gather(*(part.aclose() for part in owned))
         for relay in list(self._unread):
             await relay.aclose()
 

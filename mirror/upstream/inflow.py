@@ -68,11 +68,13 @@ class Inflow(asyncio.BufferedProtocol):
             OSError: the connection was lost.
             TimeoutError: nothing came for so long.
         """
-        async with asyncio.timeout(silence_seconds):
-            await self._until(1)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(gather_seconds):
-                await self._until(ROOM_BYTES)
+        if not self._has(1):
+            async with asyncio.timeout(silence_seconds):
+                await self._until(1)
+        if not self._has(ROOM_BYTES):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(gather_seconds):
+                    await self._until(ROOM_BYTES)
         if not self._filled and self._loss is not None:
             raise self._loss
         piece = self._room[: self._filled]
@@ -82,11 +84,14 @@ class Inflow(asyncio.BufferedProtocol):
         return piece
 
     async def _until(self, size: int) -> None:
-        """Wait until so many bytes are in the room, or there will be no more."""
         self._wanted = size
-        while self._filled < size and self._left and not self._is_lost:
+        while not self._has(size):
             self._moved.clear()
             await self._moved.wait()
+
+    def _has(self, size: int) -> bool:
+        """Tell whether so many bytes are in the room, or there will be no more."""
+        return self._filled >= size or not self._left or self._is_lost
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  (asyncio's own signature)
         """Give the free part of the room, as far as the body goes."""

@@ -255,6 +255,33 @@ async def test_many_ask_and_the_upstream_is_asked_once(house: House) -> None:
     assert set(house.looks()) <= {"miss", "joined", "hit"}
 
 
+class Counting(DiskCache):
+    """A disk that counts how often it is looked at."""
+
+    looks = 0
+
+    async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
+        """Give the file of this digest, or None."""
+        self.looks += 1
+        return await super().find(sha256, size)
+
+
+async def test_who_asks_at_once_has_one_look_at_the_disk(tmp_path: Path) -> None:
+    """Of fifty who ask for one file in one moment one looks for it, cold and held alike."""
+    house = House(tmp_path, kind=Counting)
+    await house.start()
+    data = content(300_000)
+    file = house.upstream.add("demo", SDIST, data)
+    assert isinstance(house.cache, Counting)
+    for most in (2, 1):  # the flight looks once more, since the file may have landed meanwhile
+        house.cache.looks = 0
+        answers = await asyncio.gather(*(house.files.obtain(ref(file)) for _ in range(50)))
+        assert house.cache.looks == most
+        assert [await read(answer) for answer in answers] == [data] * 50
+        await house.landed()
+    await house.stop()
+
+
 async def test_who_missed_the_landing_does_not_download_again(house: House) -> None:
     """A file that landed between somebody's look and its request is found, not fetched a second time."""
     file = house.upstream.add("demo", SDIST, content(1000))

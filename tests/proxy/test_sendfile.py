@@ -3,13 +3,14 @@
 import asyncio
 import os
 import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from mirror.errors import StoreError
-from proxy.sendfile import MemoryFile, fits_at_once, send_at_once
+from proxy.sendfile import MemoryFile, fits_at_once, send_at_once, send_some
 
 DATA = bytes(range(256)) * 40_000
 """More than the kernel takes on any connection."""
@@ -90,6 +91,30 @@ async def test_a_client_that_is_gone_harms_nobody(pair: tuple[asyncio.Transport,
     theirs.close()
     send_at_once(transport, MemoryFile(DATA))
     assert transport.get_write_buffer_size() == 0
+
+
+async def test_some_is_what_the_kernel_takes(pair: tuple[asyncio.Transport, socket.socket]) -> None:
+    """Bytes are sent from where it is said on and no more of them than that, until there is no room, which is told as none."""
+    transport, theirs = pair
+    data, at = MemoryFile(DATA), 1000
+    assert send_some(transport, data, at, 10) == 10
+    at += 10
+    while sent := send_some(transport, data, at, len(DATA) - at):
+        at += sent
+    assert at < len(DATA)
+    received = bytearray()
+    while len(received) < at - 1000:
+        received += await asyncio.get_running_loop().sock_recv(theirs, 1 << 20)
+    assert received == DATA[1000:at]
+
+
+async def test_some_for_who_is_gone_is_a_failure(pair: tuple[asyncio.Transport, socket.socket]) -> None:
+    """A connection that has ended is told by the first or the second attempt to send on it."""
+    transport, theirs = pair
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+    with pytest.raises(ConnectionError):
+        send_some(transport, MemoryFile(DATA), 0, 10)
 
 
 async def test_what_waits_in_the_kernel_counts(pair: tuple[asyncio.Transport, socket.socket]) -> None:

@@ -1,5 +1,6 @@
 """Sending: from memory or from the disk the same bytes; what the disk says is told before any byte of the answer."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +30,38 @@ def data(tmp_path: Path) -> bytes:
     data = random.Random(0).randbytes(3_000_000)  # noqa: S311
     (tmp_path / "spool").write_bytes(data)
     return data
+
+
+async def test_others_have_their_turn_between_two_pieces(
+    tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a client takes all at once that it is given the event loop goes round, at least once for each piece."""
+    monkeypatch.setattr(sending, "SENDFILE_BYTES", 100)
+    pieces, turns, taken, going, loop = 60, 0, 0, True, asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if going:
+            loop.call_soon(turn)
+
+    async def view(request: web.Request) -> web.StreamResponse:
+        nonlocal taken
+        request[NOTE] = Note("r-1")
+        response, begin = web.StreamResponse(), turns
+        async with sending.opened(tmp_path / "spool", len(data)) as file:
+            await sending.Sender(10).file(request, response, file, 0, 100 * pieces)
+        taken = turns - begin
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", view)
+    async with TestClient(TestServer(app)) as client:
+        turn()
+        answer = await client.get("/")
+        assert await answer.read() == data[: 100 * pieces]
+        going = False
+    assert taken >= pieces
 
 
 @pytest.mark.parametrize("sized", [True, False])
