@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,9 @@ from mirror.model import HeldFile
 from mirror.names import Sha256
 from mirror.once import Once
 from mirror.ports import Clock
+
+_PROVERS = ThreadPoolExecutor(2, thread_name_prefix="prover")
+"""Threads of their own: after a crash every large file is read to its end once, and nothing that is short may wait for that."""
 
 
 class DiskCache:
@@ -161,7 +165,7 @@ class DiskCache:
     async def _prove(self, held: HeldFile) -> bool:
         """Hash a file again, and remove it when it is damaged."""
         with disk_failures():
-            good = await asyncio.to_thread(_is_intact, held)
+            good = await asyncio.get_running_loop().run_in_executor(_PROVERS, _is_intact, held)
             if not good:
                 # In doubt it stays: somebody may have looked at it before it went, and not have heard of it yet.
                 self._doubtful.add(held.sha256)
