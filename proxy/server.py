@@ -29,6 +29,9 @@ MOST_HEADERS = 100
 BACKLOG = 1024
 """Connections that may wait to be accepted, at each socket."""
 _LOOK_AGAIN_SECONDS = 0.05
+_TURNS_TO_ACCEPT = 3
+"""Of the event loop, from the acceptance of a connection until it is known. Where asyncio stops to listen in between, it drops
+the connection without closing it: the client waits in vain."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.stdlib.get_logger("proxy.server")
@@ -137,7 +140,7 @@ async def serve(
             on_ready()
             name = (await told.get()).name
             _log.info("shutting down", signal=name, requests=len(app[TRAFFIC].busy))
-            await _drain(runner, app[TRAFFIC], drain_seconds, told)
+            await _drain(runner, listening, app[TRAFFIC], drain_seconds, told)
     finally:
         await runner.cleanup()
         listening.close()
@@ -183,10 +186,19 @@ def _orders(told: "asyncio.Queue[signal.Signals]", orders: socket.socket) -> Ite
 
 
 async def _drain(
-    runner: web.AppRunner, traffic: Traffic, seconds: float, told: "asyncio.Queue[signal.Signals]"
+    runner: web.AppRunner,
+    listening: Listening,
+    traffic: Traffic,
+    seconds: float,
+    told: "asyncio.Queue[signal.Signals]",
 ) -> None:
     """Let what is under way end; reset the rest."""
     traffic.draining = True
+    loop = asyncio.get_running_loop()
+    for each in listening.sockets:
+        loop.remove_reader(each)
+    for _ in range(_TURNS_TO_ACCEPT):
+        await asyncio.sleep(0)
     for site in runner.sites:
         await site.stop()
     server = runner.server
@@ -196,7 +208,6 @@ async def _drain(
     for connection in server.connections:
         if connection.transport not in traffic.busy:
             connection.force_close()
-    loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     # A connection leaves the list when its last byte is with the kernel, of which aiohttp tells nobody: so it is watched.
     while server.connections and loop.time() < deadline and told.empty():  # noqa: ASYNC110

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -135,6 +135,31 @@ async def test_what_is_under_way_ends_properly(tmp_path: Path) -> None:
         reply = read_reply(head + await read_all(reader))
         writer.close()
         assert (reply.whole, reply.body) == (True, DATA)
+        async with asyncio.timeout(20):
+            await server.task
+
+
+async def test_who_is_accepted_while_it_leaves_is_not_forgotten(tmp_path: Path) -> None:
+    """A connection that comes with the signal is closed or told that the server leaves, and not left waiting until all are done."""
+    async with running(tmp_path) as server:
+        arriving, gate = under_way(server.house)
+        reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
+        await reader.readuntil(b"\r\n\r\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        with socket.create_connection(("127.0.0.1", server.port)) as late:  # before the loop has heard of the signal
+            late.sendall(b"GET /readyz HTTP/1.1\r\nHost: index.example\r\n\r\n")
+            late.settimeout(0)
+            said = b""
+            async with asyncio.timeout(20):
+                with suppress(ConnectionResetError):
+                    while data := await asyncio.get_running_loop().sock_recv(late, 4096):
+                        said += data
+        assert not said or read_reply(said).status == 503
+        assert not server.task.done()
+        for _ in range(len(DATA) // arriving.piece + 1):
+            gate.release()
+        await read_all(reader)
+        writer.close()
         async with asyncio.timeout(20):
             await server.task
 
