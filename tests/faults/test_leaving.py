@@ -74,7 +74,8 @@ async def test_streams_that_do_not_end_are_broken_off(
 ) -> None:
     """After `drain_seconds` what is left is reset and never looks whole, nothing is half committed, and the server ends well."""
     feed.misbehave(faults.hold(Gate(), at=HELD_AT), "*.whl", times=1)
-    feed.misbehave(faults.hold(Gate()), "*.whl")  # for the other worker, when the one that fetches has left first
+    # The other worker goes on where the one that fetches has left first.
+    feed.misbehave(faults.hold(Gate()), "*.whl")
     folder = tmp_path / "house"
     configure(folder, feed, workers=workers, drain_seconds=0.5)
     async with nursery.serving(folder) as server:

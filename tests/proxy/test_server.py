@@ -146,7 +146,8 @@ async def test_who_is_accepted_while_it_leaves_is_not_forgotten(tmp_path: Path) 
         reader, writer = await server.get(f"/files/demo-pkg/{WHEEL}")
         await reader.readuntil(b"\r\n\r\n")
         os.kill(os.getpid(), signal.SIGTERM)
-        with socket.create_connection(("127.0.0.1", server.port)) as late:  # before the loop has heard of the signal
+        # The loop has not heard of the signal yet.
+        with socket.create_connection(("127.0.0.1", server.port)) as late:
             late.sendall(b"GET /readyz HTTP/1.1\r\nHost: index.example\r\n\r\n")
             late.settimeout(0)
             said = b""
