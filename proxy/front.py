@@ -82,7 +82,7 @@ class Repeats:
         self._access = access
         self._leaving = leaving
         self._known: dict[bytes, Repeat] = {}
-        self._turn: dict[bytes, Ready] = {}
+        self._turn: dict[bytes, Ready | None] = {}
         self._second = 0
         self._common = b""
 
@@ -100,7 +100,7 @@ class Repeats:
         if repeat is None or transport.get_write_buffer_size() or transport.is_closing() or self._leaving():
             return False
         begun = time.perf_counter()
-        ready = self._turn.get(request) or self._made(request, repeat.recipe)
+        ready = self._turn[request] if request in self._turn else self._made(request, repeat.recipe)
         if ready is None or not fits_at_once(transport, len(ready.body)):
             return False
         request_id = new_request_id()
@@ -129,13 +129,13 @@ class Repeats:
         return True
 
     def _made(self, request: bytes, recipe: Recipe) -> Ready | None:
-        """Make an answer, once in a turn of the event loop: what many ask in one turn, they asked at one time."""
-        ready = _run(recipe())
-        if ready is None:
-            return None
+        """Make an answer, or see that somebody has to wait for it, once in a turn of the event loop.
+
+        What many ask in one turn, they ask at one time; a try that has to wait leaves work behind that nobody needs.
+        """
         if not self._turn:
             asyncio.get_running_loop().call_soon(self._turn.clear)
-        self._turn[request] = ready
+        ready = self._turn[request] = _run(recipe())
         return ready
 
     def _fields(self) -> bytes:
