@@ -48,10 +48,11 @@ async def test_others_have_their_turn_between_two_pieces(
     async def view(request: web.Request) -> web.StreamResponse:
         nonlocal taken
         request[NOTE] = Note("r-1")
-        response, begin = web.StreamResponse(), turns
+        response = web.StreamResponse()
         async with sending.opened(tmp_path / "spool", len(data)) as file:
+            begin = turns
             await sending.Sender(10).file(request, response, file, 0, 100 * pieces)
-        taken = turns - begin
+            taken = turns - begin
         return response
 
     app = web.Application()
