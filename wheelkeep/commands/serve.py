@@ -150,6 +150,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
         listening = (await asyncio.to_thread(_listen, settings))[0] if place is None else place.listening
         pulse = asyncio.create_task(metrics.pulse())
         stack.push_async_callback(_cancelled, pulse)
+        gc.freeze()  # all that is here now stays: a collection that looks through it keeps every client waiting
         await server.serve(
             application,
             listening,

@@ -71,6 +71,25 @@ async def test_it_says_that_it_is_ready_and_leaves_when_told(
     assert b"Traceback" not in err
 
 
+async def test_no_collection_looks_through_the_program(environ: dict[str, str], tmp_path: Path) -> None:
+    """What is there when serving begins is kept from the garbage collector, which would stop all clients for as long as it looks."""
+    told = "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count())); "
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        told + "from wheelkeep.__main__ import main; sys.exit(main(['serve', '--port', '0']))",
+        cwd=tmp_path,
+        env=environ | {"PIP_INDEX_URL": "http://127.0.0.1:9/simple/"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    out, _ = await process.communicate()
+    assert int(out) > 10_000
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "place"),
     [
