@@ -263,10 +263,11 @@ async def test_a_smaller_bound_holds_from_the_start(tmp_path: Path) -> None:
         assert await cache.find(digest(b"a" * 100)) is None
 
 
-async def test_the_order_of_use_survives_a_restart(tmp_path: Path) -> None:
-    """A file that was used lately stays after a restart; one that was not goes."""
+@pytest.mark.parametrize("contents", [(b"a" * 10, b"b" * 10), (b"b" * 10, b"a" * 10)])
+async def test_the_order_of_use_survives_a_restart(tmp_path: Path, contents: tuple[bytes, bytes]) -> None:
+    """A file that was used lately stays after a restart; one that was not goes, whichever of them has the smaller name."""
     async with opened(tmp_path, now=1000) as cache:
-        first, second = await keep(cache, b"a" * 10), await keep(cache, b"b" * 10)
+        first, second = [await keep(cache, data) for data in contents]
     async with opened(tmp_path, now=9000) as cache:
         found = await cache.find(first.sha256)
         assert found is not None
