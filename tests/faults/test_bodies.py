@@ -1,6 +1,7 @@
 """Bodies of the upstream that are cut, wrong, too long or not what they should be: F01 to F14."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ from tests.simulator import Asked, Gate, Reply, faults
 from tests.simulator.faults import Fault
 from tests.simulator.files import digest
 from tests.simulator.pages import JSON
+from tests.simulator.shape import Format
 from tests.wheels import BuiltFile, wheel
 
 SMALL = wheel("demo", "1.0")
-LATER = wheel("demo", "3.0")
 LARGE = wheel("demo", "2.0", size=1000 * KIB)
-COLD = wheel("cold", "1.0")
 CUT = 100 * KIB
 AGED = 200.0
 """Seconds after which a page is not served without asking."""
@@ -31,10 +31,13 @@ class Unending:
     """Every answer about a file breaks: the whole one at an offset, and none that continues it begins."""
 
     at: int
+    chunked: bool = False
 
     def __call__(self, reply: Reply) -> Reply:
         """Cut what is asked for from the beginning, and reset the rest."""
-        return faults.reset(0)(reply) if reply.status == 206 else faults.cut(self.at)(reply)
+        if reply.status == 206:
+            return faults.reset(0)(reply)
+        return faults.cut(self.at, chunked=self.chunked)(reply)
 
 
 def begins_at(asked: Asked, at: int) -> bool:
@@ -91,6 +94,15 @@ async def test_a_body_that_never_comes_is_given_up(tmp_path: Path, way: str) -> 
         assert (await scene.get(LARGE)).body == LARGE.data
 
 
+async def test_a_body_of_unknown_length_that_never_comes(tmp_path: Path) -> None:
+    """F01: where nobody knows how long a file is, what breaks off does not end as if it were whole."""
+    async with staged(tmp_path) as scene:
+        scene.publish(LARGE, size=None)
+        scene.feed.misbehave(Unending(600 * KIB, chunked=True), scene.blob(LARGE))
+        answer = await scene.get(LARGE)
+        assert (answer.status, answer.headers["Transfer-Encoding"], answer.whole) == (200, "chunked", False)
+
+
 async def test_a_file_with_a_coding(tmp_path: Path) -> None:
     """F03: a file that the upstream has compressed on the way is refused: nobody could tell which bytes were meant."""
     async with staged(tmp_path) as scene:
@@ -109,33 +121,40 @@ async def test_a_small_body_that_never_comes_is_a_status(tmp_path: Path) -> None
         assert is_sane_refusal(await scene.get(SMALL))
 
 
+def halved(fault: Callable[[int], Fault]) -> Fault:
+    """Make a fault that strikes in the middle of a body, whatever its length."""
+    return lambda reply: fault(len(reply.body) // 2)(reply)
+
+
+PORTAL = faults.say(b"<html><body>Welcome! <a href='/pay'>Pay</a></body></html>")
 BROKEN_PAGES = [
-    pytest.param(faults.gzip_cut(60), ("json",), id="F03-gzip-cut"),
-    pytest.param(faults.gzip_cut(60), ("html",), id="F03-gzip-cut-html"),
-    pytest.param(faults.cut(60), ("json",), id="F03-cut"),
-    pytest.param(faults.until_closed(250), ("html",), id="F03-html-without-end"),
-    pytest.param(faults.until_closed(60), ("json",), id="F03-json-without-end"),
-    pytest.param(faults.sign_in_page(203), ("json",), id="F05-203"),
-    pytest.param(faults.sign_in_page(200), ("html",), id="F05-sign-in"),
-    pytest.param(faults.redirect("/_signin?realm=x"), ("json",), id="F05-302"),
-    pytest.param(
-        faults.say(b"<html><body>Welcome! <a href='/pay'>Pay</a></body></html>"), ("json",), id="F05-portal"
-    ),
-    pytest.param(faults.say(b"{}", JSON), ("json",), id="F05-empty-document"),
-    pytest.param(faults.say(b""), ("html",), id="F05-nothing"),
+    pytest.param(halved(faults.gzip_cut), "json", True, id="F03-json-gzip"),
+    pytest.param(halved(faults.gzip_cut), "html", True, id="F03-html-gzip"),
+    pytest.param(halved(faults.cut), "json", False, id="F03-json-cut"),
+    pytest.param(halved(faults.until_closed), "json", False, id="F03-json-without-end"),
+    pytest.param(halved(faults.until_closed), "html", False, id="F03-html-without-end"),
+    pytest.param(halved(faults.until_closed), "html", True, id="F03-html-gzip-without-end"),
+    pytest.param(faults.sign_in_page(203), "json", False, id="F05-203"),
+    pytest.param(faults.sign_in_page(200), "html", False, id="F05-sign-in"),
+    pytest.param(faults.redirect("/_signin?realm=x"), "json", False, id="F05-302"),
+    pytest.param(PORTAL, "json", False, id="F05-portal"),
+    pytest.param(PORTAL, "html", False, id="F05-portal-html"),
+    pytest.param(faults.say(b"{}", JSON), "json", False, id="F05-empty-document"),
+    pytest.param(faults.say(b""), "html", False, id="F05-nothing"),
 ]
 
 
-@pytest.mark.parametrize(("broken", "formats"), BROKEN_PAGES)
+@pytest.mark.parametrize(("broken", "form", "coded"), BROKEN_PAGES)
 async def test_a_page_that_is_none_never_shrinks_a_project(
-    tmp_path: Path, broken: Fault, formats: tuple[str, ...]
+    tmp_path: Path, broken: Fault, form: Format, *, coded: bool
 ) -> None:
     """F03, F05: what is not a whole page is a failure: the last page is served as stale, and without one 503 is said."""
     async with staged(tmp_path) as scene:
-        scene.feed.shape.formats = formats  # type: ignore[assignment]
+        scene.feed.shape.formats, scene.feed.shape.gzip_pages = (form,), coded
+        for number in range(60):
+            for project in ("demo", "cold"):
+                scene.publish(BuiltFile(f"{project}-0.{number}.tar.gz", f"0.{number}", SMALL.data, b""))
         scene.publish(SMALL)
-        scene.publish(LATER)
-        scene.publish(COLD)
         assert (await scene.page("demo")).status == 200
         scene.publish(LARGE)
         scene.clock.forward(AGED)
