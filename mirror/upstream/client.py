@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from yarl import URL
 
-from mirror.errors import FileNotFound, Invalid, ProjectNotFound, Refused
+from mirror.errors import FileNotFound, Invalid, ProjectNotFound
 from mirror.events import Observer, nobody
 from mirror.model import ProjectList, ProjectPage
 from mirror.names import ProjectName
@@ -19,7 +19,7 @@ from mirror.simple import parse
 from mirror.upstream.body import ArrivingBody
 from mirror.upstream.calls import Call, Kind
 from mirror.upstream.credentials import Connections
-from mirror.upstream.desk import Desk, Fetched, Question, T
+from mirror.upstream.desk import Desk, Question
 from mirror.upstream.exchange import Exchange
 from mirror.upstream.failures import Asked, Passing
 from mirror.upstream.files import Opener
@@ -102,7 +102,7 @@ class UpstreamClient:
         def read(body: bytes, media_type: str, url: str) -> ProjectPage:
             return parse.page(body, media_type=media_type, url=url, project=project)
 
-        fetched = await self._indexed(
+        fetched = await self._desk.ask(
             Question(
                 kind="page",
                 url=URL(f"{self._home}{project}/", encoded=True),
@@ -117,7 +117,7 @@ class UpstreamClient:
     async def fetch_list(self, known: Validators | None = None) -> FetchedList | None:
         """Ask for the project list; see `mirror.ports.Upstream.fetch_list`."""
         asked = Asked(self.name, self._home, self.connection_name)
-        fetched = await self._indexed(
+        fetched = await self._desk.ask(
             Question(
                 kind="list",
                 url=self._home,
@@ -176,14 +176,6 @@ class UpstreamClient:
     async def aclose(self) -> None:
         """Close all connections; what is under way breaks off as `Unreachable`."""
         await self._exchange.aclose()
-
-    async def _indexed(self, question: Question[T]) -> Fetched[T] | None:
-        """Ask for a document of the index itself: one that may not be followed to is an upstream that failed."""
-        try:
-            return await self._desk.ask(question)
-        except Refused as error:
-            asked = Asked(self.name, question.url, self.connection_name)
-            raise asked.unreachable(f"cannot be asked. {str(error).removesuffix('.')}") from error
 
 
 def _home(name: str, url: str | URL) -> URL:

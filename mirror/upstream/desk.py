@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import stamina
 from yarl import URL
 
-from mirror.errors import NotFound, UpstreamError
+from mirror.errors import NotFound, Refused, UpstreamError
 from mirror.events import Observer
 from mirror.ports import Clock, Validators
 from mirror.upstream import document
@@ -82,7 +82,8 @@ class Desk:
 
         Raises:
             NotFound, UpstreamError: `question.missing`.
-            Refused, UpstreamError: there is no answer of any use.
+            Refused: metadata are where they may not be followed to.
+            UpstreamError: there is no answer of any use.
         """
         limits = self._limits
         attempts = stamina.retry_context(
@@ -118,7 +119,16 @@ class Desk:
         return fetched
 
     async def _exchanged(self, question: Question[T], call: Call) -> Fetched[T] | None:
-        answer = await self._exchange.ask(question.url, {**question.headers, **_conditions(question.known)})
+        try:
+            answer = await self._exchange.ask(
+                question.url, {**question.headers, **_conditions(question.known)}
+            )
+        except Refused as error:
+            if question.kind == "metadata":
+                raise
+            # The index itself leads to where it may not be followed: that is an upstream that failed.
+            sentence = f"cannot be asked. {str(error).removesuffix('.')}"
+            raise Asked(self._name, question.url).unreachable(sentence) from error
         async with answer.response as response:
             if response.status in _GONE:
                 raise question.missing

@@ -137,6 +137,7 @@ BROKEN_PAGES = [
     pytest.param(faults.sign_in_page(203), "json", False, id="F05-203"),
     pytest.param(faults.sign_in_page(200), "html", False, id="F05-sign-in"),
     pytest.param(faults.redirect("/_signin?realm=x"), "json", False, id="F05-302"),
+    pytest.param(faults.redirect("http://10.0.0.1/portal"), "json", False, id="F05-elsewhere"),
     pytest.param(PORTAL, "json", False, id="F05-portal"),
     pytest.param(PORTAL, "html", False, id="F05-portal-html"),
     pytest.param(faults.say(b"{}", JSON), "json", False, id="F05-empty-document"),

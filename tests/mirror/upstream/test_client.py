@@ -190,14 +190,14 @@ async def test_a_listed_host_gets_the_credentials_of_its_own_target(bench: Bench
 
 
 async def test_a_refused_page_is_an_upstream_failure(bench: Bench) -> None:
-    """An index that redirects where it may not is `Unreachable` for its pages, told as refused."""
+    """An index that redirects where it may not is `Unreachable` for its pages and told as such; for metadata it is refused."""
     async with Simulator() as feed:
         feed.misbehave(faults.redirect("http://169.254.169.254/"))
         client = bench.client(feed.simple_url)
         with pytest.raises(Unreachable, match=r"169\.254\.169\.254") as caught:
             await client.fetch_page(DEMO)
         assert isinstance(caught.value.__cause__, Refused)
-        assert bench.outcomes == [("page", "refused")]
+        assert bench.outcomes == [("page", "unreachable")]
         with contextlib.suppress(Refused):
             await client.fetch_metadata(feed.url)
         assert bench.outcomes[-1] == ("metadata", "refused")
