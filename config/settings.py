@@ -84,8 +84,10 @@ class Cache(_Table):
     path: Path = Path("./wheelkeep-data/cache")
     max_bytes: Bytes = ByteSize(50 * GB)
     """The least recently used files go beyond it."""
-    memory_bytes: Bytes = ByteSize(64 * MB)
+    memory_bytes: Annotated[ByteSize, Field(ge=0)] = ByteSize(64 * MB)
     """Small files and metadata that are held in memory too, in each process; 0: none."""
+    pages_bytes: Bytes = ByteSize(128 * MIB)
+    """Rendered pages that are held in memory, in each process."""
 
 
 class Limits(_Table):

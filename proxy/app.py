@@ -21,6 +21,7 @@ DEFAULT_INDEX = "default"
 """The index at `/simple/`; like every other it is at `/{name}/simple/` as well."""
 WRITE_SECONDS = 60.0
 MOST_REQUESTS = 1000
+PAGES_BYTES = 128 * 1024 * 1024
 
 
 def build(
@@ -32,6 +33,7 @@ def build(
     public_url: str = "",
     write_seconds: float = WRITE_SECONDS,
     most_requests: int = MOST_REQUESTS,
+    pages_bytes: int = PAGES_BYTES,
     write_line: Write = write_structured,
 ) -> web.Application:
     """Build the application.
@@ -44,6 +46,7 @@ def build(
         public_url: where clients see this server, for absolute file links; empty: links are relative.
         write_seconds: how long a client may take none of an answer's bytes before it is cut off.
         most_requests: under way at one time; pages are turned away before files are.
+        pages_bytes: of rendered pages that are held in memory.
         write_line: writes the lines of the access log.
     """
     traffic = Traffic()
@@ -54,7 +57,7 @@ def build(
     app[REPEATS] = Repeats(access, lambda: traffic.draining)
     app.on_response_prepare.append(mark)
     app.add_routes(OperationsViews(health, metrics, traffic).routes())
-    pages, sender = Pages(), Sender(write_seconds)
+    pages, sender = Pages(pages_bytes), Sender(write_seconds)
     shedding = Shedding(traffic, most_requests)
     for name, index in indexes.items():
         for prefix in ("", f"/{name}") if name == DEFAULT_INDEX else (f"/{name}",):

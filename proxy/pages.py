@@ -63,7 +63,7 @@ class Pages:
         max_bytes: how much memory the renderings may take together; the least recently used ones leave first.
     """
 
-    def __init__(self, max_bytes: int = 128 * 1024 * 1024) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._held: LRUCache[Key, tuple[object, Rendering]] = LRUCache(
             max_bytes, getsizeof=lambda entry: entry[1].weight
         )

@@ -81,7 +81,7 @@ async def test_large_pages_keep_the_loop_free(tmp_path: Path, monkeypatch: pytes
             assert len(page.files) == FILES
     choice = choose(None, None)
     assert choice is not None
-    await Pages().project("default", page, file_base="../../files/", choice=choice, compressed=True)
+    await Pages(10**7).project("default", page, file_base="../../files/", choice=choice, compressed=True)
     assert parsing.was_aside
     assert writing.was_aside
     assert reading.was_aside

@@ -41,13 +41,16 @@ async def test_each_limit_arrives(tmp_path: Path) -> None:
     assert {name for name, value in values.items() if value not in kept} == OF_THE_FACE
 
 
-async def test_bounds_of_the_cache_arrive(tmp_path: Path) -> None:
-    """`max_bytes` and `memory_bytes` are those of the cache."""
-    cache = Cache.model_validate({"path": tmp_path / "cache", "max_bytes": 12_345, "memory_bytes": 6_789})
+@pytest.mark.parametrize("memory_bytes", ["6789B", "0B"])
+async def test_bounds_of_the_cache_arrive(tmp_path: Path, memory_bytes: str) -> None:
+    """`max_bytes` and `memory_bytes` are those of the cache; of the latter there may be none."""
+    cache = Cache.model_validate(
+        {"path": tmp_path / "cache", "max_bytes": 12_345, "memory_bytes": memory_bytes}
+    )
     configured = Settings(store=Store(url=f"file:{tmp_path}/store"), cache=cache)
     async with open_house(configured, version="1") as house:
         held = _files(house)._cache
-        assert (held._shelf._max_bytes, held._memory._files.maxsize) == (12_345, 6_789)  # type: ignore[attr-defined]
+        assert (held._shelf._max_bytes, held._memory._files.maxsize) == (12_345, int(memory_bytes[:-1]))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("workers", "connections", "share"), [(1, 16, 16), (3, 16, 5), (8, 4, 1)])

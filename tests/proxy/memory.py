@@ -288,7 +288,12 @@ def _unchunk(data: bytes) -> tuple[bytes, bool]:
 
 
 def assemble(
-    disk: Path, *, public_url: str = "", write_seconds: float = 60.0, most_requests: int = 1000
+    disk: Path,
+    *,
+    public_url: str = "",
+    write_seconds: float = 60.0,
+    most_requests: int = 1000,
+    pages_bytes: int = 10**7,
 ) -> House:
     """Build an application over empty memory; its server is not started yet."""
     index, files, metrics = MemoryIndex(), MemoryFiles(disk), Metrics("1.2.3")
@@ -305,5 +310,6 @@ def assemble(
         public_url=public_url,
         write_seconds=write_seconds,
         most_requests=most_requests,
+        pages_bytes=pages_bytes,
     )
     return House(index, files, metrics, conditions, app, FrontedServer(app, host="127.0.0.1"))

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from mirror.health import Health
-from mirror.model import ProjectList
+from mirror.model import ProjectList, ProjectPage
 from mirror.names import ProjectName
+from mirror.simple import render
+from mirror.simple.media import Form
 from proxy.app import build
 from proxy.metrics import Metrics
 from tests.proxy.memory import MemoryFiles, MemoryIndex, assemble
@@ -47,3 +49,25 @@ async def test_one_rendering_serves_both_places(tmp_path: Path, path: str) -> No
     here, there = await house.ask(path), await house.ask("/simple/")
     await house.server.close()
     assert (here.body, here.headers["ETag"]) == (there.body, there.headers["ETag"])
+
+
+@pytest.mark.parametrize(("pages_bytes", "rendered"), [(10**6, 1), (1, 3)])
+async def test_so_much_of_pages_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages_bytes: int, rendered: int
+) -> None:
+    """A page that fits into `pages_bytes` is rendered once however often it is asked for, and each time when it does not."""
+    pages: list[ProjectPage] = []
+    project_page = render.project_page
+
+    def noted(page: ProjectPage, *, file_base: str, form: Form) -> bytes:
+        pages.append(page)
+        return project_page(page, file_base=file_base, form=form)
+
+    monkeypatch.setattr(render, "project_page", noted)
+    house = assemble(tmp_path, pages_bytes=pages_bytes)
+    house.index.add("demo")
+    await house.server.start_server()
+    for _ in range(3):
+        assert (await house.ask("/simple/demo/")).status == 200
+    await house.server.close()
+    assert len(pages) == rendered

@@ -11,6 +11,8 @@ from mirror.simple.negotiate import Choice, choose
 from proxy import pages as module
 from proxy.pages import Pages, Rendering
 
+MIB = 1024 * 1024
+
 
 def a_page(count: int = 1, first: int = 0) -> ProjectPage:
     """Make a page of `count` files."""
@@ -40,7 +42,7 @@ def bytes_of(rendering: Rendering) -> bytes:
 
 async def test_a_page_is_rendered_once() -> None:
     """The same page object is the same rendering; an equal one that is another object is rendered again."""
-    pages, page = Pages(), a_page()
+    pages, page = Pages(MIB), a_page()
     first = await ask(pages, page)
     assert await ask(pages, page) is first
     again = await ask(pages, a_page())
@@ -51,7 +53,7 @@ async def test_a_page_is_rendered_once() -> None:
 @pytest.mark.parametrize("count", [1, 2000])
 async def test_a_new_page_takes_the_place_of_the_old(count: int) -> None:
     """When the index gives another object, that one is answered from then on."""
-    pages = Pages()
+    pages = Pages(MIB)
     await ask(pages, a_page(count))
     new = a_page(count, first=5)
     rendering = await ask(pages, new)
@@ -61,7 +63,7 @@ async def test_a_new_page_takes_the_place_of_the_old(count: int) -> None:
 
 async def test_a_large_page_is_rendered_once_however_many_ask() -> None:
     """Fifty who ask at once for a large page that nobody had yet get one rendering."""
-    pages, page = Pages(), a_page(2000)
+    pages, page = Pages(MIB), a_page(2000)
     renderings = await asyncio.gather(*(ask(pages, page) for _ in range(50)))
     assert all(rendering is renderings[0] for rendering in renderings)
     assert not pages._under_way._tasks
@@ -69,7 +71,7 @@ async def test_a_large_page_is_rendered_once_however_many_ask() -> None:
 
 async def test_who_goes_away_takes_nothing_from_the_others() -> None:
     """The first of two who wait for a large page is cancelled, and the second gets it."""
-    pages, page = Pages(), a_page(2000)
+    pages, page = Pages(MIB), a_page(2000)
     first = asyncio.create_task(ask(pages, page))
     second = asyncio.create_task(ask(pages, page))
     await asyncio.sleep(0)
@@ -81,7 +83,7 @@ async def test_who_goes_away_takes_nothing_from_the_others() -> None:
 
 async def test_a_rendering_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure reaches everybody who waits, and is not remembered."""
-    pages, page = Pages(), a_page(2000)
+    pages, page = Pages(MIB), a_page(2000)
     with monkeypatch.context() as patch:
         patch.setattr(module, "sha256", None)
         outcomes = await asyncio.gather(ask(pages, page), ask(pages, page), return_exceptions=True)
@@ -92,7 +94,7 @@ async def test_a_rendering_that_fails_is_tried_again(monkeypatch: pytest.MonkeyP
 async def test_memory_is_bounded() -> None:
     """The least recently used rendering leaves when there is no room, and one that never fits is still answered."""
     small = [a_page(1, first) for first in range(3)]
-    size = (await ask(Pages(), small[0])).weight
+    size = (await ask(Pages(MIB), small[0])).weight
     pages = Pages(max_bytes=2 * size + size // 2)
     first, second, third = [(f"index-{number}", page) for number, page in enumerate(small)]
     held = await ask(pages, first[1], first[0])
@@ -123,7 +125,7 @@ async def test_memory_is_bounded_by_what_is_really_taken() -> None:
 
 async def test_indexes_have_their_own_renderings() -> None:
     """Two indexes, two link bases and a project list never share an entry."""
-    pages, page, choice = Pages(), a_page(), json()
+    pages, page, choice = Pages(MIB), a_page(), json()
     one = await ask(pages, page, "one")
     other = await pages.project(
         "one", page, file_base="https://index.example/files/", choice=choice, compressed=False
@@ -135,7 +137,7 @@ async def test_indexes_have_their_own_renderings() -> None:
 
 async def test_what_is_small_is_not_compressed() -> None:
     """Below a kilobyte, coding costs more than it saves; above, it is coded."""
-    pages, choice = Pages(), json()
+    pages, choice = Pages(MIB), json()
     small = await pages.project("one", a_page(1), file_base="/", choice=choice, compressed=True)
     large = await pages.project("one", a_page(50), file_base="/", choice=choice, compressed=True)
     assert "Content-Encoding" not in small.headers

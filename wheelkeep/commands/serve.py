@@ -138,6 +138,7 @@ async def _serve(settings: Settings, place: _Place | None = None) -> None:
             public_url=settings.server.public_url,
             write_seconds=settings.limits.write_seconds,
             most_requests=settings.limits.requests,
+            pages_bytes=int(settings.cache.pages_bytes),
             write_line=_access_log(None if place is None else place.number),
         )
         connections = room.make_room(settings.limits.connections)
