@@ -149,7 +149,15 @@ class Points:
         inode = _inode(path) if "write" in call else 0
         folder = _inode(os.path.dirname(to or path))  # noqa: PTH120
         self._note(Step(call, label=label, path=path, to=to, folder=folder, inode=inode))
-        return label == self._fate.label
+        return label == self._fate.label and self._is_first()
+
+    def _is_first(self) -> bool:
+        """Tell whether no other process has come to the point before."""
+        try:
+            self._once.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def _watches(self, path: str) -> bool:
         return path.startswith(self._beginning)
@@ -158,10 +166,6 @@ class Points:
         os.write(self._journal, msgspec.json.encode(step) + b"\n")
 
     def _die(self) -> None:
-        try:
-            self._once.unlink()
-        except FileNotFoundError:
-            return
         os.kill(0 if self._fate.whom == "all" else os.getpid(), signal.SIGKILL)
 
 

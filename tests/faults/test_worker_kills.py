@@ -100,8 +100,11 @@ async def test_a_worker_is_killed_at_any_point_of_a_fetch(
         begun = len(journal(whole))
         assert None not in await ask_at_once(server)
         fetched = {step.label for step in journal(whole)[begun:] if step.label}
-    labels = sorted(fetched - {step.label for step in journal(whole)[:begun]})
-    assert len(labels) > 20
+    fetched -= {step.label for step in journal(whole)[:begun]}
+    labels = sorted(
+        label for label in fetched if not label.startswith("synchronize")
+    )  # a kill loses nothing there
+    assert len(labels) > 15
     bound = asyncio.Semaphore(AT_ONCE)
     failed: dict[str, str] = {}
 
