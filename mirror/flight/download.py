@@ -212,13 +212,13 @@ class Download:
             resume_pauses_seconds=origin.resume_pauses_seconds,
         )
         stop = min(size, stop or self.written + origin.division.segment_bytes)
-        self._segments = segments = Segments(whole, origin.division, self._spool, self.written, stop)
+        self._segments = segments = Segments(whole, origin.division, self._keep, self.written, stop)
         async with segments.fetched(first, close):
             try:
                 while self.written < size:
-                    end = min(await segments.beyond(self.written), self.written + READ_BACK_BYTES)
-                    await asyncio.to_thread(self._hash_back, end)
-                    self.written = end
+                    end = await segments.beyond(self.written)
+                    if end > self.written:
+                        await asyncio.to_thread(self._hash_back, min(end, self.written + READ_BACK_BYTES))
                     self._moved()
             except (Conflict, Corrupt, NotFound, Refused, UpstreamError, StoreError):
                 return False  # one stream is judged by what it is answered, and goes on beyond a full disk
@@ -276,21 +276,28 @@ class Download:
             return
         if self.overflow is None:
             try:
-                await asyncio.to_thread(self._keep, data)
+                await asyncio.to_thread(self._keep, data, self.written)
             except StoreError as failure:
                 await self._overflow(failure)
         if self.overflow is not None:
             await self.overflow.add(data)
             await asyncio.to_thread(self.proof.add, data)
-        self.written = end
+            self.written = end
         self._moved()
 
-    def _keep(self, data: bytes | memoryview) -> None:
-        self._spool.write(data, self.written)
-        self.proof.add(data)
+    def _keep(self, data: bytes | memoryview, at: int) -> None:
+        """Write bytes, and hash them where they are the next; others are read back when their turn comes.
+
+        Nobody hashes at the same time: what is read back is in the spool, and what is the next is not.
+        """
+        self._spool.write(data, at)
+        if at == self.written:
+            self.proof.add(data)
+            self.written = at + len(data)  # here, since who waits may be cancelled meanwhile
 
     def _hash_back(self, end: int) -> None:
         self.proof.add(self._spool.read(end - self.written, self.written))
+        self.written = end
 
     async def _overflow(self, failure: StoreError) -> None:
         """Go on without the disk; of what is there already nothing is needed any more when it is little."""

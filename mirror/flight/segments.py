@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from mirror.errors import Conflict, Unreachable
-from mirror.flight.spool import Spool, ended
+from mirror.flight.spool import ended
 from mirror.ports import Upstream
 
 MIB = 1024 * 1024
+
+Keep = Callable[[bytes | memoryview, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +52,20 @@ class Segments:
         received: bytes that came over the wire.
     """
 
-    def __init__(self, whole: Whole, division: Division, spool: Spool, start: int, stop: int) -> None:
+    def __init__(self, whole: Whole, division: Division, keep: Keep, start: int, stop: int) -> None:
         """Prepare segments.
 
         Args:
             whole: what they are of.
             division: how long they are, and how many come at one time.
-            spool: where to.
+            keep: writes bytes at an offset, in a thread; what is written in order may be hashed there, too.
             start: offset of the first segment.
             stop: offset after the first segment, whose body is there; the others follow at regular distances.
         """
         self.received = 0
         self._whole = whole
         self._division = division
-        self._spool = spool
+        self._keep = keep
         self._stop = stop
         self._reached = [start, *range(stop, whole.size, division.segment_bytes)]
         """Of each segment: the offset up to which it is in the spool."""
@@ -169,7 +171,7 @@ class Segments:
             at = self._reached[number]
             part = chunk[: end - at]
             # To its end, whatever happens: it must not come after what is written there later.
-            await ended(partial(self._spool.write, part, at))
+            await ended(partial(self._keep, part, at))
             self._reached[number] = at + len(part)
             self._moved.set()
             if len(part) < len(chunk):

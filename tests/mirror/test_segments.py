@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mirror.errors import FileNotFound, StoreError, Throttled, Unreachable, WheelkeepError
 from mirror.flight import HOLD_BACK_BYTES, Division, Flight
+from mirror.flight.spool import Spool
 from tests.disk import largest_file
 from tests.memory import MemoryBody, taken
 from tests.mirror.test_flight import (
@@ -185,6 +186,27 @@ async def test_what_is_whole_from_the_start_is_given_at_once(ground: Field) -> N
     assert await read(flight, 0, 128 * KIB) == DATA[: 128 * KIB]
     upstream.released.set()
     assert await read(flight) == DATA
+
+
+async def test_what_comes_in_order_is_not_read_back(ground: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are the next to be hashed are hashed as they are written; only what came before its turn is read again."""
+    read_back: list[tuple[int, int]] = []
+    read = Spool.read
+
+    def noted(spool: Spool, size: int, at: int) -> bytes:
+        read_back.append((at, size))
+        return read(spool, size, at)
+
+    monkeypatch.setattr(Spool, "read", noted)
+    upstream = divided(ground)
+    upstream.silent = {128 * KIB}
+    flight = ground.launch(ground.upstream.add("demo", NAME, DATA))
+    await until(lambda: flight.received == len(DATA) - 128 * KIB and flight.released == 128 * KIB)
+    assert read_back == []
+    upstream.released.set()
+    await flight.landed()
+    assert sum(size for _, size in read_back) == len(DATA) - 2 * 128 * KIB
+    assert read_back[0][0] == 2 * 128 * KIB
 
 
 @pytest.mark.parametrize("fault", ["cut", "short", "down"])
