@@ -1,0 +1,36 @@
+"""What several workers say of themselves when an upstream fails one of them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.simulator import Simulator, faults
+from tests.wheelkeep.test_workers import serving
+
+
+@pytest.fixture
+async def feed() -> AsyncIterator[Simulator]:
+    """Give an upstream that fails."""
+    async with Simulator() as feed:
+        feed.misbehave(faults.status(503), "*")
+        yield feed
+
+
+async def test_no_worker_is_unready_for_what_one_has_met(
+    tmp_path: Path, environ: dict[str, str], feed: Simulator
+) -> None:
+    """When an upstream fails one worker, every one is ready, those that have not met it give no reason, and metrics tell it of all."""
+    async with serving(tmp_path, environ, feed) as server:
+        assert (await server.get("/simple/small/")).status == 503
+        said = [await server.get("/readyz") for _ in range(24)]
+        assert {answer.status for answer in said} == {200}
+        documents = [msgspec.json.decode(answer.body, type=dict[str, object]) for answer in said]
+        reasons = {document["status"]: document.get("reasons", []) for document in documents}
+        assert reasons.pop("ready") == []
+        [reason] = reasons.pop("degraded")  # type: ignore[misc]
+        assert "feed" in str(reason)
+        assert reasons == {}
+        told = [await server.counted("wheelkeep_upstream_degraded", upstream="feed") for _ in range(8)]
+        assert told == [1.0] * 8
