@@ -16,7 +16,7 @@ from mirror.fetch.lessons import Lessons, file_key
 from mirror.fetch.relay import Relay
 from mirror.fetch.sidecars import Sidecars
 from mirror.flight import Division, Flight, Flights, Origin, Promise
-from mirror.flight.download import RESUME_PAUSES_SECONDS
+from mirror.flight.origin import RESUME_PAUSES_SECONDS
 from mirror.flight.segments import DIVISION
 from mirror.model import FileRef, HeldFile
 from mirror.names import Sha256

@@ -5,7 +5,7 @@
         ├── Board    who of the processes that share the cache fetches the file, and how far that one is
         ├── Following  what another process fetches, read from its spool
         └── Leading  what this process fetches, proved and kept, and told on the board
-            ├── Download pulls one body to its end and resumes it when it breaks; a large file in several Segments at once
+            ├── Download pulls one body to its end and resumes it when it breaks; a large file in several Segments at once, when the Pace of one is slow
             ├── Spool    the file on disk that grows; readers read it at their own pace, so memory does not
             ├── Overflow what the disk did not take: a bounded window in memory, passed on to the readers that are there
             └── Proof    what was promised of the bytes, and whether they keep it
@@ -20,9 +20,9 @@ What holds, whatever happens:
 - when a flight has ended, well or not, its key is free and no temporary file is left.
 """
 
-from mirror.flight.download import Origin
 from mirror.flight.flight import HOLD_BACK_BYTES, Flight, new_tag
 from mirror.flight.flights import Flights
+from mirror.flight.origin import Origin
 from mirror.flight.proof import Promise
 from mirror.flight.segments import Division
 

@@ -1,40 +1,22 @@
 """The download of a flight: one file into the spool, continued where its body breaks, never glued to another file."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from mirror.errors import Conflict, Corrupt, NotFound, Refused, StoreError, Unreachable, UpstreamError
+from mirror.flight.origin import Origin
 from mirror.flight.overflow import Overflow
 from mirror.flight.pace import Pace
-from mirror.flight.proof import Promise, Proof, Repetition
-from mirror.flight.segments import DIVISION, Division, Segments, Whole
+from mirror.flight.proof import Proof, Repetition
+from mirror.flight.segments import Segments, Whole
 from mirror.flight.spool import Spool
-from mirror.ports import Body, Upstream
+from mirror.ports import Body
 
 READ_BACK_BYTES = 1024 * 1024
 """What is read back from the spool at one time to be hashed, where it was not written in order."""
 MOST_TAKEN_ALONG_BYTES = 1024 * 1024
 """When the disk is full after so few bytes, the whole file goes through memory, also for who comes a moment later."""
-RESUME_PAUSES_SECONDS = (0.0, 0.5, 2.0)
-"""What is waited before each attempt to continue a body that broke; their number is the number of attempts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a file comes from, and what is known of it before."""
-
-    upstream: Upstream
-    url: str
-    promise: Promise
-    max_bytes: int
-    """A larger file is refused."""
-    resume_pauses_seconds: tuple[float, ...] = RESUME_PAUSES_SECONDS
-    division: Division = DIVISION
-    monotonic: Callable[[], float] = time.monotonic
-    """Seconds on a clock that never goes back, by which the upstream is found slow."""
 
 
 class Download:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mirror.errors import StoreError
 from mirror.flight.board import LATEST_SECONDS, Board
-from mirror.flight.download import Origin
 from mirror.flight.following import Following
 from mirror.flight.leading import Land, Leading
+from mirror.flight.origin import Origin
 from mirror.flight.spool import Relieve, Spool, Stretch, ended
 from mirror.model import HeldFile
 from mirror.names import Sha256

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mirror.errors import StoreError, WheelkeepError
 from mirror.flight.board import Board, Failed, Landed, Progress
-from mirror.flight.download import Download, Origin
+from mirror.flight.download import Download
 from mirror.flight.following import Following
+from mirror.flight.origin import Origin
 from mirror.flight.overflow import Overflow
 from mirror.flight.spool import Relieve, Spool, ended
 from mirror.model import HeldFile
