@@ -1,8 +1,9 @@
 """Bodies of the upstream that are cut, wrong, too long or not what they should be: F01 to F14."""
 
+import gzip
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,17 @@ def halved(fault: Callable[[int], Fault]) -> Fault:
     return lambda reply: fault(len(reply.body) // 2)(reply)
 
 
+def between_links(reply: Reply) -> Reply:
+    """Give half of a page's links, each of them whole, and close the connection."""
+    return faults.until_closed(reply.body.index(b"<br>", len(reply.body) // 2))(reply)
+
+
+def between_links_coded(reply: Reply) -> Reply:
+    """Give half of a page's links, each of them whole, in a gzip stream that lacks its end."""
+    half = gzip.compress(between_links(reply).body)[:-8]
+    return replace(reply, body=half).with_headers(Content_Encoding="gzip")
+
+
 PORTAL = faults.say(b"<html><body>Welcome! <a href='/pay'>Pay</a></body></html>")
 BROKEN_PAGES = [
     pytest.param(halved(faults.gzip_cut), "json", True, id="F03-json-gzip"),
@@ -134,6 +146,8 @@ BROKEN_PAGES = [
     pytest.param(halved(faults.until_closed), "json", False, id="F03-json-without-end"),
     pytest.param(halved(faults.until_closed), "html", False, id="F03-html-without-end"),
     pytest.param(halved(faults.until_closed), "html", True, id="F03-html-gzip-without-end"),
+    pytest.param(between_links, "html", False, id="F03-html-between-links"),
+    pytest.param(between_links_coded, "html", False, id="F03-html-gzip-between-links"),
     pytest.param(faults.sign_in_page(203), "json", False, id="F05-203"),
     pytest.param(faults.sign_in_page(200), "html", False, id="F05-sign-in"),
     pytest.param(faults.redirect("/_signin?realm=x"), "json", False, id="F05-302"),

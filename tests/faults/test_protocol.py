@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config.settings import Upstream
-from mirror.events import UpstreamCalled
+from mirror.events import FileLooked, UpstreamCalled
 from tests.faults.asking import Answer, until
 from tests.faults.scene import KIB, WAYS, Scene, path_of, staged
 from tests.mirror.upstream import tls
@@ -109,6 +109,45 @@ async def test_a_file_host_that_asks_to_be_left_alone(tmp_path: Path) -> None:
         assert all(says_come_again(answer, 20) for answer in answers)
         assert len(scene.blobs(LARGE)) == 1
         assert (await scene.get(LARGE)).body == LARGE.data
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504])
+async def test_a_file_host_that_fails(tmp_path: Path, code: int) -> None:
+    """F16: a file whose host fails is a 503 that says when to come again, is not remembered, and touches no page."""
+    async with staged(tmp_path) as scene:
+        for built in COLD[:3]:
+            scene.publish(built)
+        scene.feed.misbehave(faults.status(code), "/signed/*")
+        for _ in range(3):
+            answers = await asyncio.gather(*(scene.get(built) for built in COLD[:3]))
+            assert all(says_come_again(answer) for answer in answers)
+        assert (await scene.page(COLD[3].project)).status == 404
+        scene.feed.behave()
+        assert (await scene.get(COLD[0])).body == COLD[0].data
+
+
+@pytest.mark.parametrize(
+    ("broken", "statuses"),
+    [
+        pytest.param(faults.status(500), {503}, id="F16-part"),
+        pytest.param(faults.cut(1000), {206}, id="F01-part"),
+        pytest.param(faults.content_range("bytes 0-1/9"), {503}, id="F09-part"),
+        pytest.param(faults.hold(Gate(), at=1000), {206}, id="F26-part"),
+    ],
+)
+async def test_a_part_of_a_large_file_that_breaks(tmp_path: Path, broken: Fault, statuses: set[int]) -> None:
+    """A range that the upstream answers for wheelkeep is a failure or breaks off when the upstream does, and then comes right."""
+    async with staged(tmp_path, relay_from_bytes=1, between_bytes_seconds=0.5) as scene:
+        scene.publish(LARGE)
+        scene.feed.misbehave(broken, scene.blob(LARGE), times=1)
+        part = {"Range": "bytes=100000-299999"}
+        answer = await scene.get(LARGE, part)
+        assert answer.status in statuses
+        assert answer.whole == (answer.status == 503)
+        answer = await scene.get(LARGE, part)
+        assert (answer.status, answer.body) == (206, LARGE.data[100_000:300_000])
+        assert answer.headers["ETag"].startswith('"u-')
+        assert scene.told(FileLooked, outcome="relayed") >= 1
 
 
 @pytest.mark.parametrize("refusal", ["401", "203", "302"])
