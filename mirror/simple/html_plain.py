@@ -54,30 +54,32 @@ def split(body: bytes) -> tuple[bytes, str] | None:
 
 def anchors(text: str) -> Iterator[Anchor]:
     """Give the anchors of a text that `split` has given, in order."""
-    shapes: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+    shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
     for found in _ANCHOR.finditer(text):
         written, shown = found.groups()
         pieces = written.split('"')
         between = tuple(pieces[::2])
-        names = shapes[between] if between in shapes else shapes.setdefault(between, _names(between))
+        names = shapes.get(between)
         if names is None:
-            names, values = _one_by_one(written)
-        else:
+            names = shapes[between] = _names(between)
+        if names:
             values = pieces[1::2]
+        else:
+            names, values = _one_by_one(written)
         if "&" in written:
             values = [_meant(value) if "&" in value else value for value in values]
         yield dict(zip(names, values, strict=True)), _meant(shown) if "&" in shown else shown
 
 
-def _names(between: tuple[str, ...]) -> tuple[str, ...] | None:
+def _names(between: tuple[str, ...]) -> tuple[str, ...]:
     """Read the names of attributes from what stands between their values: all anchors of an index have the same few.
 
     Returns:
-        None when one has no value, or comes twice.
+        Nothing when one has no value, or comes twice.
     """
     named = [_NAME.fullmatch(piece) for piece in between[:-1]]
     names = tuple(found[1] for found in named if found is not None)
-    return names if len(set(names)) == len(named) and not between[-1].strip(" \n") else None
+    return names if len(set(names)) == len(named) and not between[-1].strip(" \n") else ()
 
 
 def _one_by_one(written: str) -> tuple[tuple[str, ...], list[str]]:

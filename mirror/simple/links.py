@@ -52,7 +52,7 @@ class Links:
         """
         target = link.partition("#")[0]
         name = target.rpartition("/")[2]
-        if not _USUAL_NAME.match(name):
+        if not name or not _USUAL_NAME.match(name):
             return self._resolved(target)
         folder = target[: -len(name)]
         if folder != self._last_folder:
