@@ -21,7 +21,7 @@ FIRST_STRETCH_BYTES = 64 * 1024
 STRETCH_BYTES = 1024 * 1024
 """What a reader is given at one time, and for how many new bytes those who wait for more are woken at once."""
 WAKE_SECONDS = 0.01
-"""How long those who wait for more wait at most, once there is less than that."""
+"""How long those who wait wait at most, once there is less than that, or an answer without a byte."""
 
 Find = Callable[[Sha256 | None], Awaitable[HeldFile | None]]
 Settle = Callable[[HeldFile], Awaitable[None]]
@@ -268,8 +268,9 @@ class Flight:
             raise self.error.with_traceback(None)
 
     def _grow(self) -> None:
-        """Wake those who wait, not all of them for every small piece."""
-        if not self._woken_at or self._coming.proved or self.released - self._woken_at >= STRETCH_BYTES:
+        """Wake those who wait, not all of them for every small piece, and once for the answer and its first bytes."""
+        begins = self.released > 0 and not self._woken_at
+        if begins or self._coming.proved or self.released - self._woken_at >= STRETCH_BYTES:
             self._wake()
         elif self._waking is None:
             self._waking = asyncio.get_running_loop().call_later(WAKE_SECONDS, self._wake)
