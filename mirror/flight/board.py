@@ -105,18 +105,26 @@ class Board:
         self._descriptor: int | None = None
         self._closed = False
         self._leads = False
+        self._is_read = False
+        """Whether the end that stands on the board was given to who asked."""
         self._lock = Lock()
 
     def claim(self) -> bool:
-        """Take the lead, unless another process has it. It is had once and until `close`, also when the disk takes no board."""
+        """Take the lead, unless another process has it, or has told an end that was not read yet.
+
+        It is had once and until `close`, also when the disk takes no board.
+        """
         with self._lock:
             try:
                 while not (self._closed or self._leads):
                     if self._descriptor is None:
-                        self._descriptor = self._opened()
+                        self._descriptor, self._is_read = self._opened(), False
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     self._leads = self._is_named()
-                    if not self._leads:  # it was taken down before it was locked
+                    if not self._leads:  # it was taken down
+                        last = None if self._is_read else self._told()
+                        if last is not None and last.end is not None:
+                            return False
                         os.close(self._descriptor)
                         self._descriptor = None
             except BlockingIOError:
@@ -139,16 +147,21 @@ class Board:
     def read(self) -> Progress | None:
         """Give what whoever leads has told last; None: nothing yet, or it is being told at this moment."""
         with self._lock:
-            if self._descriptor is None:
-                return None
-            with suppress(OSError, msgspec.DecodeError):
-                data = os.pread(self._descriptor, _MOST_BYTES, 0)
-                if len(data) >= _HEAD.size:
-                    size, crc = _HEAD.unpack_from(data)
-                    record = data[_HEAD.size : _HEAD.size + size]
-                    if len(record) == size and zlib.crc32(record) == crc:
-                        return msgspec.msgpack.decode(record, type=Progress)
+            progress = self._told()
+            self._is_read = progress is not None and progress.end is not None
+            return progress
+
+    def _told(self) -> Progress | None:
+        if self._descriptor is None:
             return None
+        with suppress(OSError, msgspec.DecodeError):
+            data = os.pread(self._descriptor, _MOST_BYTES, 0)
+            if len(data) >= _HEAD.size:
+                size, crc = _HEAD.unpack_from(data)
+                record = data[_HEAD.size : _HEAD.size + size]
+                if len(record) == size and zlib.crc32(record) == crc:
+                    return msgspec.msgpack.decode(record, type=Progress)
+        return None
 
     def close(self) -> None:
         """Look no more, and take the board down when this process leads."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mirror.errors import Corrupt, StoreError, Throttled
 from mirror.flight.board import Board, Failed, Landed, Progress, sweep
@@ -62,6 +63,21 @@ def test_the_end_is_told(tmp_path: Path, end: Landed | Failed) -> None:
     first.write(told)
     first.close()
     assert second.read() == told
+    second.close()
+
+
+def test_an_end_is_read_before_anybody_else_leads(tmp_path: Path) -> None:
+    """Who finds the board taken down reads how it ended before it leads: what has failed is not asked for again."""
+    first, second = views(tmp_path / "a")
+    first.claim()
+    second.claim()
+    first.write(structs.replace(SOME, end=Failed("Corrupt", "It is wrong.", None)))
+    first.close()
+    assert not second.claim()
+    told = second.read()
+    assert told is not None
+    assert told.end is not None
+    assert second.claim()
     second.close()
 
 

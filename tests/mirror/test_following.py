@@ -226,6 +226,8 @@ async def test_of_three_one_goes_on(pair: Pair, tmp_path: Path) -> None:
         reading = [asyncio.create_task(read(flight)) for flight in flights]
         await until(lambda: all(flight.released == 8 * PIECE for flight in flights))
         await pair.first.flights.aclose(0)
+        pair.let_flow(2)
+        await until(lambda: all(flight.released == 10 * PIECE for flight in flights))
         pair.let_flow(40)
         assert await asyncio.gather(*reading) == [data] * 2
         assert pair.upstream.calls == {"file": 1, "range": 1}
