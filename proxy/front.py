@@ -109,8 +109,7 @@ class Repeats:
         if isinstance(body, bytes):
             transport.write(b"".join((ready.head, self._fields(), named, body)))
         else:
-            transport.write(b"".join((ready.head, self._fields(), named)))
-            send_at_once(transport, body)
+            send_at_once(transport, b"".join((ready.head, self._fields(), named)), body)
         self._access(
             Ended(
                 request_id=request_id,

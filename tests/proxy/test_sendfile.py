@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from mirror.errors import StoreError
 from proxy.sendfile import MemoryFile, fits_at_once, send_at_once, send_some
 
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 DATA = bytes(range(256)) * 40_000
 """More than the kernel takes on any connection."""
 
@@ -72,24 +74,37 @@ async def test_what_the_kernel_does_not_take_waits(pair: tuple[asyncio.Transport
     first = b"first" * 2_000_000
     transport.write(first)
     assert transport.get_write_buffer_size()
-    send_at_once(transport, MemoryFile(DATA))
-    expected = first + DATA + DATA
+    send_at_once(transport, HEAD, MemoryFile(DATA))
+    expected = first + HEAD + DATA + HEAD + DATA
     received, loop = bytearray(), asyncio.get_running_loop()
-    while len(received) < len(expected) - len(DATA):
+    while len(received) < len(expected) - len(HEAD + DATA):
         received += await loop.sock_recv(theirs, 1 << 20)
     assert not transport.get_write_buffer_size()
-    send_at_once(transport, MemoryFile(DATA))
+    send_at_once(transport, HEAD, MemoryFile(DATA))
     assert 0 < transport.get_write_buffer_size() < len(DATA)
     while len(received) < len(expected):
         received += await loop.sock_recv(theirs, 1 << 20)
     assert received == expected
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_CORK and TCP_INFO are Linux's")
+async def test_head_and_body_leave_together(pair: tuple[asyncio.Transport, socket.socket]) -> None:
+    """A head does not travel in a segment of its own before its body, and nothing is held back afterwards."""
+    transport, theirs = pair
+    connection = transport.get_extra_info("socket")
+    send_at_once(transport, HEAD, MemoryFile(b"body"))
+    assert theirs.recv(1000) == HEAD + b"body"
+    # tcpi_data_segs_out of struct tcp_info in linux/tcp.h
+    [segments] = struct.unpack_from("I", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 156)
+    assert segments == 1
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 0
+
+
 async def test_a_client_that_is_gone_harms_nobody(pair: tuple[asyncio.Transport, socket.socket]) -> None:
     """What is sent to a connection that has ended is lost without a failure."""
     transport, theirs = pair
     theirs.close()
-    send_at_once(transport, MemoryFile(DATA))
+    send_at_once(transport, HEAD, MemoryFile(DATA))
     assert transport.get_write_buffer_size() == 0
 
 
