@@ -1,4 +1,4 @@
-"""Who runs where: the server on the first cores, alone if there are enough, and all that loads it on the last."""
+"""Who runs where: the server on the first cores, and all that loads it on the last, apart from it where there is more than one."""
 
 import os
 import resource
@@ -21,12 +21,12 @@ class Cores:
         return self.all[-1]
 
     def server(self, workers: int = 1) -> tuple[int, ...]:
-        """Give a core for each worker, as far as there are any."""
-        return self.all[:workers]
+        """Give a core for each worker, as far as there are any beside the load's."""
+        return (self.all[:-1] or self.all)[:workers]
 
     def are_apart(self, workers: int = 1) -> bool:
-        """Tell whether the server and its load have no core in common."""
-        return self.load not in self.server(workers)
+        """Tell whether each worker has a core that it shares with nobody."""
+        return workers < len(self.all)
 
 
 def available() -> Cores:

@@ -15,6 +15,8 @@ from benchmarks import places
 from benchmarks.ask import ask
 from benchmarks.errors import Unavailable
 
+_GIVEN: set[int] = set()
+"""Ports that `free_port` has found."""
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -45,11 +47,14 @@ class Launch:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nobody listens on, and that was not given before: servers are started after all have theirs."""
+    while True:
+        with socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def plain_environment(home: Path) -> dict[str, str]:

@@ -96,20 +96,28 @@ _IN_TWO = (
 _TWO_WORKERS = (Wheelkeep(workers=2),)
 
 
+def _told(bench: Bench, samples: Samples) -> Samples:
+    """Say what two workers had to share."""
+    if not bench.cores.are_apart(workers=2):
+        samples.notes[LAG] = "both workers ran on one core, beside which there was only that of their load"
+    return samples
+
+
 @row("herd-32-two-workers", *_IN_TWO)
 def herd_32_two_workers(bench: Bench) -> Samples:
     """The same 32 clients, of a server of two workers."""
     path = bench.tree.large_file(bench.scale.herd)
-    return rounds.cold(bench, lambda server: herd(bench, server, path, 32), pair=_TWO_WORKERS)
+    return _told(bench, rounds.cold(bench, lambda server: herd(bench, server, path, 32), pair=_TWO_WORKERS))
 
 
 @row("herd-500-two-workers", *_IN_TWO)
 def herd_500_two_workers(bench: Bench) -> Samples:
     """The same 500 clients, of a server of two workers."""
     path = bench.tree.large_file(bench.scale.great_herd)
-    return rounds.cold(
+    samples = rounds.cold(
         bench,
         lambda server: herd(bench, server, path, 500),
         pair=_TWO_WORKERS,
         pairs=bench.scale.great_pairs,
     )
+    return _told(bench, samples)

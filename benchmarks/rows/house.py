@@ -34,7 +34,7 @@ def two_workers(bench: Bench) -> Samples:
 
     samples = rounds.warm(bench, load, pair=pair)
     if not bench.cores.are_apart(workers=2) and two.name in samples.figures:
-        samples.blank[RATE] = "two workers and their load need three cores, so the ratio is a lower bound"
+        samples.blank[RATE] = "two workers and their load need three cores"
     return samples
 
 

@@ -33,7 +33,7 @@ from mirror.flight.spool import ended
 from mirror.names import Sha256
 
 SOONEST_SECONDS = 0.005
-LATEST_SECONDS = 0.02
+LATEST_SECONDS = 0.01
 """How often a board is looked at: seldom while nothing comes, often enough for a first byte within 50 ms."""
 _HEAD = Struct("<II")
 """Bytes of the record that follows, and their CRC-32: who reads while somebody writes sees that."""

@@ -9,7 +9,7 @@ from mirror.errors import StoreError, Unreachable
 from mirror.flight.board import LATEST_SECONDS, SOONEST_SECONDS, Board, Failed, Landed, Progress
 from mirror.flight.spool import Spool
 
-LOOKS_WITHOUT_NEWS = 16
+LOOKS_WITHOUT_NEWS = 32
 """After so many looks without news it is asked whether the other process still lives."""
 _COMPARED_BYTES = 1024 * 1024
 

@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.accesslog import Log, count, parse
 from benchmarks.client import Fetch
+from benchmarks.cores import Cores
 from benchmarks.errors import WrongAnswer
 from benchmarks.judging import MET, MISSED, SHOWN, UNKNOWN, Line, judge
+from benchmarks.processes import free_port
 from benchmarks.report import Report, document, number, page, table
 from benchmarks.row import DECLARED, Aspect, Row, always, plainly, shown, times
 from benchmarks.rows import ROWS
@@ -236,3 +238,26 @@ def test_the_upstream_has_what_the_rows_are_about() -> None:
     assert len(set(projects.all_names())) == 2_180
     assert len(set(projects.filenames_of_wide())) == 10_000
     assert len(set(projects.many_names())) == 700_000
+
+
+def test_no_port_is_given_twice() -> None:
+    """Servers that are started later find their ports free of each other."""
+    ports = [free_port() for _ in range(2000)]
+    assert len(set(ports)) == len(ports)
+
+
+@pytest.mark.parametrize(
+    ("cores", "one", "two", "apart"),
+    [
+        ((0,), (0,), (0,), (False, False)),
+        ((0, 1), (0,), (0,), (True, False)),
+        ((0, 1, 2), (0,), (0, 1), (True, True)),
+    ],
+)
+def test_the_load_has_a_core_of_its_own(
+    cores: tuple[int, ...], one: tuple[int, ...], two: tuple[int, ...], apart: tuple[bool, bool]
+) -> None:
+    """No server runs on the last core when there is another one, however many workers it has."""
+    there = Cores(cores)
+    assert (there.server(1), there.server(2)) == (one, two)
+    assert (there.are_apart(1), there.are_apart(2)) == apart
