@@ -114,6 +114,10 @@ class DiskCache:
         except OSError:
             return False
 
+    def remembered(self, sha256: Sha256) -> HeldFile | None:
+        """Give the file of this digest when memory has it, and the disk was asked for it a short while ago."""
+        return self._memory.get(("files-v1", sha256))
+
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None; a doubtful one is hashed first, once however many ask.
 
@@ -122,7 +126,7 @@ class DiskCache:
         Raises:
             StoreError: the disk could not be read.
         """
-        known = self._memory.get(("files-v1", sha256))
+        known = self.remembered(sha256)
         if known is not None:
             return known
         with disk_failures():

@@ -106,7 +106,9 @@ class FileService:
             FileNotFound, Refused, Corrupt, UpstreamError, StoreError: as `mirror.ports.Files.obtain`.
         """
         if not await self._is_flying(ref):
-            held = await self._looks.run(_identity(ref), lambda: self.held(ref))
+            held = await self._remembered(ref)
+            if held is None:
+                held = await self._looks.run(_identity(ref), lambda: self.held(ref))
             if held is not None:
                 self._looked(ref, "hit")
                 return held
@@ -176,6 +178,14 @@ class FileService:
         await asyncio.gather(*(part.aclose() for part in owned))
         for relay in list(self._unread):
             await relay.aclose()
+
+    async def _remembered(self, ref: FileRef) -> HeldFile | None:
+        """Give a file that is held in memory, without a task or a thread: this is the way of nearly every small file."""
+        digest = await self._lessons.digest(ref)
+        held = None if digest is None else self._cache.remembered(digest)
+        if held is not None:
+            self._lessons.remind(ref, held)
+        return held
 
     async def _is_flying(self, ref: FileRef) -> bool:
         """Tell whether a file is on its way, so that nobody needs to look for it on the disk."""

@@ -123,6 +123,10 @@ class FileCache(Protocol):
         """
         ...
 
+    def remembered(self, sha256: Sha256) -> HeldFile | None:
+        """Give the file of this digest with its bytes when it is held in memory; None says nothing: ask `find`."""
+        ...
+
     async def find(self, sha256: Sha256, size: int | None = None) -> HeldFile | None:
         """Give the file of this digest, or None. Where there is doubt about its bytes they are hashed first.
 

@@ -162,10 +162,14 @@ async def test_killed_again_while_it_recovers(street: Street) -> None:
     """A server that is killed while it puts in order what a kill has left costs the next one no more than the first did."""
     labels = await points(street, street.house("whole"))
     writes = [label for label in labels if label.startswith("half of a write store/temporary")]
-    for write in reversed(writes):  # what is learned at one moment may be written at once, so that there are fewer
+    for write in reversed(
+        writes
+    ):  # what is learned at one moment may be written at once, so that there are fewer
         left = street.house(f"left after {write.rpartition(' ')[2]}")
         if await killed(street, left, write):
             break
+    else:
+        pytest.fail("No server died while it wrote a record.")
     (left / "journal").unlink()
     recovering = await points(street, await copied(left, "recovers"))
     assert any("doubtful.part" in label for label in recovering)

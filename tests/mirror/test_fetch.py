@@ -348,6 +348,23 @@ async def test_a_file_that_is_gone_is_said_before_any_byte(house: House) -> None
     assert await read(await house.files.obtain(ref(file))) == data
 
 
+async def test_a_file_in_memory_is_given_at_once(tmp_path: Path) -> None:
+    """A small file that was given a moment ago is given again without a task, a thread or a wait, so that a face need not wait either."""
+    cache = await DiskCache.open(tmp_path, max_bytes=50_000_000, memory_bytes=1_000_000)
+    upstream = Meddler()
+    files = FileService({"memory": upstream}, cache, MemoryLedger())
+    file = upstream.add("demo", SDIST, content(10_000))
+    ref = FileRef(source="memory", project=DEMO, file=file)
+    await files.obtain(ref)
+    await files.obtain(ref)
+    again = files.obtain(ref)
+    with pytest.raises(StopIteration) as ended:
+        again.send(None)
+    assert ended.value.value.body == content(10_000)
+    await files.aclose()
+    await cache.aclose()
+
+
 async def test_a_restart_finds_the_file_with_the_upstream_down(house: House) -> None:
     """A file once seen is served after a restart, without and with a listed digest, and nobody outside is asked."""
     listed = house.upstream.add("demo", SDIST, content(300_000))
