@@ -16,6 +16,8 @@ from mirror.errors import StoreError
 
 SMALL_BYTES = 32 * 1024
 """So much is given without a question, and may wait in the process for a client that takes nothing."""
+_UNSENT_BYTES = 128 * 1024
+"""256 MB for 8 clients over loopback: 3.0 GB/s; with 512 KiB 2.1, without a bound 1.6."""
 
 
 class Sendable(Protocol):
@@ -100,6 +102,28 @@ def _in_full_segments(transport: asyncio.Transport) -> Iterator[None]:
     yield
     with suppress(OSError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+
+@contextmanager
+def in_small_portions(transport: asyncio.Transport | None) -> Iterator[None]:
+    """Let the kernel take no more of a body than it soon can send (TCP_NOTSENT_LOWAT, tcp(7)), until the block ends.
+
+    What lies in the kernel unsent is memory that a slow client holds, and a fast one has to fetch it: over loopback and where
+    interrupts are handled on the client's core it is sent at the cost of the reader.
+    """
+    connection = None if transport is None else transport.get_extra_info("socket")
+    _limit_unsent(connection, _UNSENT_BYTES)
+    try:
+        yield
+    finally:
+        _limit_unsent(connection, 0)
+
+
+def _limit_unsent(connection: socket.socket | None, size: int) -> None:
+    """Set the bound; 0: the system's own."""
+    if connection is not None and sys.platform == "linux":
+        with suppress(OSError):  # what may have ended the connection is for the transport to meet
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, size)
 
 
 def send_some(transport: asyncio.Transport, file: Sendable, at: int, count: int) -> int:

@@ -17,7 +17,7 @@ from aiohttp import web
 from mirror.errors import Corrupt, StoreError
 from mirror.ports import Stretch
 from proxy.middleware import NOTE
-from proxy.sendfile import Sendable, send_some
+from proxy.sendfile import Sendable, in_small_portions, send_some
 
 PIECE_BYTES = 256 * 1024
 """Smaller writes cost three times the processor time."""
@@ -50,16 +50,8 @@ class Sender:
             chunk = await anext(chunks, None)
             response.content_length = length
             await response.prepare(request)
-            total = 0
-            while chunk is not None:
-                total += len(chunk)
-                if length is not None and total > length:
-                    raise Corrupt(f"A file came to more than the {length} bytes that were announced.")
-                await self._pass_on(request, response, chunk)
-                chunk = await anext(chunks, None)
-            if length is not None and total < length:
-                raise Corrupt(f"A file ended after {total} of the {length} bytes that were announced.")
-            await response.write_eof()
+            with in_small_portions(request.transport):
+                await self._pass_all_on(request, response, chunk, chunks)
         finally:
             # An iterator that is left in the middle keeps its place in the download until it is closed.
             close = getattr(chunks, "aclose", None)
@@ -72,15 +64,35 @@ class Sender:
         """Send bytes [start, stop) of an open file, on the disk or in memory: by `sendfile` where loop and transport can, else by reads."""
         response.content_length = stop - start
         await response.prepare(request)
-        at = await self._sendfiles(request, file, start, stop)
-        while at < stop:
-            piece = await asyncio.to_thread(os.pread, file.fileno(), min(stop - at, PIECE_BYTES), at)
-            if not piece:
-                raise StoreError("A held file became shorter while it was sent.")
-            await self._write(request, response, piece)
-            at += len(piece)
-            if at < stop:
-                at = await self._sendfiles(request, file, at, stop)
+        with in_small_portions(request.transport):
+            at = await self._sendfiles(request, file, start, stop)
+            while at < stop:
+                piece = await asyncio.to_thread(os.pread, file.fileno(), min(stop - at, PIECE_BYTES), at)
+                if not piece:
+                    raise StoreError("A held file became shorter while it was sent.")
+                await self._write(request, response, piece)
+                at += len(piece)
+                if at < stop:
+                    at = await self._sendfiles(request, file, at, stop)
+            await response.write_eof()
+
+    async def _pass_all_on(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        chunk: bytes | Stretch | None,
+        chunks: AsyncIterator[bytes | Stretch],
+    ) -> None:
+        """Send the first chunk and all that follow, as many bytes as were announced."""
+        length, total = response.content_length, 0
+        while chunk is not None:
+            total += len(chunk)
+            if length is not None and total > length:
+                raise Corrupt(f"A file came to more than the {length} bytes that were announced.")
+            await self._pass_on(request, response, chunk)
+            chunk = await anext(chunks, None)
+        if length is not None and total < length:
+            raise Corrupt(f"A file ended after {total} of the {length} bytes that were announced.")
         await response.write_eof()
 
     async def _pass_on(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import StoreError
-from proxy.sendfile import MemoryFile, fits_at_once, send_at_once, send_some
+from proxy.sendfile import MemoryFile, fits_at_once, in_small_portions, send_at_once, send_some
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 DATA = bytes(range(256)) * 40_000
@@ -106,6 +106,22 @@ async def test_a_client_that_is_gone_harms_nobody(pair: tuple[asyncio.Transport,
     theirs.close()
     send_at_once(transport, HEAD, MemoryFile(DATA))
     assert transport.get_write_buffer_size() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_NOTSENT_LOWAT is Linux's")
+async def test_little_of_a_long_body_lies_unsent(pair: tuple[asyncio.Transport, socket.socket]) -> None:
+    """For a client that takes nothing the kernel holds little of a body; after the body a whole page finds room again."""
+    transport, _ = pair
+
+    def taken() -> int:
+        data, at = MemoryFile(DATA), 0
+        while sent := send_some(transport, data, at, len(DATA) - at):
+            at += sent
+        return at
+
+    with in_small_portions(transport):
+        little = taken()
+    assert 0 < little < 500_000 < taken()
 
 
 async def test_some_is_what_the_kernel_takes(pair: tuple[asyncio.Transport, socket.socket]) -> None:
