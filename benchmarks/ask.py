@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from benchmarks.errors import WrongAnswer
@@ -77,12 +78,13 @@ def expect(url: str) -> Answer:
     Raises:
         WrongAnswer: the status is not 200, or there was no answer.
     """
+    name = PurePosixPath(urlsplit(url).path).name
     try:
         answer = ask(url)
     except (OSError, http.client.HTTPException) as error:
-        raise WrongAnswer(f"{urlsplit(url).path}: {error}") from error
+        raise WrongAnswer(f"{name}: {error}") from error
     if answer.status != HTTPStatus.OK:
-        raise WrongAnswer(f"{urlsplit(url).path} was answered with {answer.status}")
+        raise WrongAnswer(f"{name} was answered with {answer.status}")
     return answer
 
 
