@@ -121,7 +121,11 @@ class Board:
                         self._descriptor, self._is_read = self._opened(), False
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     self._leads = self._is_named()
-                    if not self._leads:  # it was taken down
+                    if self._leads:
+                        os.ftruncate(
+                            self._descriptor, 0
+                        )  # who led before may have died with his last word on it
+                    else:  # it was taken down
                         last = None if self._is_read else self._told()
                         if last is not None and last.end is not None:
                             return False

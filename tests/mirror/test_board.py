@@ -144,7 +144,7 @@ sys.stdin.read()
 
 
 def test_nobody_waits_for_the_dead(tmp_path: Path) -> None:
-    """When the process that leads is killed, another one takes the lead, and a start takes down what nobody holds."""
+    """When the process that leads is killed, another one takes the lead, with nothing told yet, and a start takes down what nobody holds."""
     path = tmp_path / "a"
     command = [sys.executable, "-c", DEAD, str(path)]
     with subprocess.Popen(
@@ -158,6 +158,10 @@ def test_nobody_waits_for_the_dead(tmp_path: Path) -> None:
         assert board.read() == SOME
         os.kill(process.pid, signal.SIGKILL)
     assert board.claim()
+    late = Board(path)
+    assert not late.claim()
+    assert late.read() is None  # what the dead has told is not what the living does
+    late.close()
     sweep(tmp_path)
     assert path.exists()
     board.close()
