@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mortal import Nursery, Server, configure, open_nursery
+from tests.faults.mortal import Nursery, Server, configure
 from tests.faults.remains import judge_ended, judge_running
 from tests.simulator import Simulator
 from tests.wheels import wheel
@@ -39,13 +39,6 @@ async def feed() -> AsyncIterator[Simulator]:
         for built in FILES:
             feed.add(built.project, built.filename, built.data, metadata=built.metadata)
         yield feed
-
-
-@pytest.fixture
-async def nursery() -> AsyncIterator[Nursery]:
-    """Give a nursery."""
-    async with open_nursery() as nursery:
-        yield nursery
 
 
 async def judge_service(server: Server) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mortal import Nursery, Server, configure, open_nursery
+from tests.faults.mortal import Nursery, Server, configure
 from tests.faults.remains import committed, judge_ended
 from tests.faults.streams import Stream
 from tests.simulator import Gate, Simulator, faults
@@ -25,13 +25,6 @@ async def feed() -> AsyncIterator[Simulator]:
     async with Simulator() as feed:
         feed.add(LARGE.project, LARGE.filename, LARGE.data)
         yield feed
-
-
-@pytest.fixture
-async def nursery() -> AsyncIterator[Nursery]:
-    """Give a nursery."""
-    async with open_nursery() as nursery:
-        yield nursery
 
 
 async def told_to_leave(server: Server) -> list[Stream]:

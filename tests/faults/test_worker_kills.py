@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from tests.faults.mortal import Nursery, Server, configure, journal, open_nursery
+from tests.faults.mortal import Nursery, Server, configure, journal
 from tests.faults.points import Fate
 from tests.faults.remains import judge_ended, judge_running
 from tests.faults.streams import Stream
@@ -34,13 +34,6 @@ async def feed() -> AsyncIterator[Simulator]:
     async with Simulator() as feed:
         feed.add(LARGE.project, LARGE.filename, LARGE.data)
         yield feed
-
-
-@pytest.fixture
-async def nursery() -> AsyncIterator[Nursery]:
-    """Give a nursery."""
-    async with open_nursery() as nursery:
-        yield nursery
 
 
 @asynccontextmanager
