@@ -149,6 +149,7 @@ async def test_who_follows_is_told_the_failure(pair: Pair, failure: WheelkeepErr
     assert type(error) is type(failure)
     assert str(error) == str(failure)
     assert getattr(error, "retry_after", None) == getattr(failure, "retry_after", None)
+    await until(lambda: leading.error is not None)  # it tells the others first
     assert str(leading.error) == str(failure)
     tries = len(leading.origin.resume_pauses_seconds) if type(failure) is Unreachable else 1
     assert pair.upstream.calls.total() == 1 + tries
