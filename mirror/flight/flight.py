@@ -178,7 +178,11 @@ class Flight:
                     before, spool = spool, self._hold()
                     if before is not None:
                         await before.drop()
-                    await spool.opened()
+                    try:
+                        await spool.opened()
+                    except StoreError:
+                        await self._ended()
+                        raise
                     continue  # meanwhile another file may have taken its place, of which less is there
                 self._given = max(self._given, start + len(chunk))
                 yield chunk
@@ -262,6 +266,12 @@ class Flight:
     def _arrive(self, held: HeldFile) -> None:
         self.held = held
         self._wake()
+
+    async def _ended(self) -> None:
+        """Wait for the end of the flight, and raise its failure: that is why its file was closed."""
+        while self.error is None and self.held is None:
+            await self._moved.wait()
+        self._raise_failure()
 
     def _raise_failure(self) -> None:
         if self.error is not None:
